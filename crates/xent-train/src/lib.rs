@@ -1,0 +1,2 @@
+//! Supervised learning on tables with the losses of `xent`: reading data,
+//! training, metrics, run directories and reports.
