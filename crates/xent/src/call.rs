@@ -1,0 +1,252 @@
+//! Evaluating a loss: `loss.on(predictions, targets)`, options, and what to compute.
+
+use crate::engine::{Buffers, Options, Problem, Source, WideSums};
+use crate::error::{Error, Result};
+use crate::family::Loss;
+use crate::number::Element;
+use crate::predictions::{Layout, Predictions, PredictionsMut};
+use crate::reduce::{Reduction, Sums, WhenEmpty};
+use crate::targets::Targets;
+
+/// `on`, for every loss.
+pub trait Evaluate {
+    /// Sets a loss on predictions and targets; nothing is computed yet.
+    ///
+    /// ```
+    /// use xent::{CrossEntropy, Evaluate};
+    /// let loss = CrossEntropy { label_smoothing: 0.1, ..CrossEntropy::default() };
+    /// // Two rows of three logits, and their classes.
+    /// let logits = [2.0, 1.0, 0.1, 0.0, 3.0, 0.0];
+    /// let (value, gradient) = loss.on((&logits, 3), &[0, 1]).value_and_gradient()?;
+    /// # assert!(value > 0.0 && gradient.len() == 6);
+    /// # Ok::<(), xent::Error>(())
+    /// ```
+    fn on<'a, P: Predictions>(
+        &'a self,
+        predictions: P,
+        targets: impl Into<Targets<'a, P::Element>>,
+    ) -> Call<'a, P>;
+}
+
+impl<L: Loss> Evaluate for L {
+    fn on<'a, P: Predictions>(
+        &'a self,
+        predictions: P,
+        targets: impl Into<Targets<'a, P::Element>>,
+    ) -> Call<'a, P> {
+        Call::new(self, predictions, targets.into())
+    }
+}
+
+impl Evaluate for dyn Loss + '_ {
+    fn on<'a, P: Predictions>(
+        &'a self,
+        predictions: P,
+        targets: impl Into<Targets<'a, P::Element>>,
+    ) -> Call<'a, P> {
+        Call::new(self, predictions, targets.into())
+    }
+}
+
+/// The class index that PyTorch skips unless told otherwise, and so does xent.
+pub const IGNORE_INDEX: i64 = -100;
+
+/// A loss set on its arguments. Options first, then one of the methods that compute.
+///
+/// Every computing method checks all arguments before it writes anything; errors name the
+/// argument, the index, the value and the fix. NaN is outside every range, so an argument with a
+/// range refuses it; an unrestricted prediction passes it on to the values and gradients of its
+/// row.
+#[must_use = "a call computes nothing until asked for a value or a gradient"]
+pub struct Call<'a, P: Predictions> {
+    loss: &'a dyn Loss,
+    predictions: P,
+    targets: Targets<'a, P::Element>,
+    options: Options<'a, P::Element>,
+}
+
+impl<'a, P: Predictions> Call<'a, P> {
+    fn new(loss: &'a dyn Loss, predictions: P, targets: Targets<'a, P::Element>) -> Self {
+        Self {
+            loss,
+            predictions,
+            targets,
+            options: Options {
+                weights: None,
+                mask: None,
+                class_weights: None,
+                ignore_index: IGNORE_INDEX,
+                reduction: Reduction::default(),
+                when_empty: WhenEmpty::default(),
+            },
+        }
+    }
+
+    /// A weight ≥ 0 for each row (classwise) or element (pointwise). Weight 0 is as good as absent.
+    pub fn weights(mut self, weights: &'a [P::Element]) -> Self {
+        self.options.weights = Some(weights);
+        self
+    }
+
+    /// Which rows (classwise) or elements (pointwise) count. The others may hold anything.
+    pub fn mask(mut self, mask: &'a [bool]) -> Self {
+        self.options.mask = Some(mask);
+        self
+    }
+
+    /// A weight ≥ 0 for each class. As in PyTorch, a mean divides by the weight of the classes of
+    /// the rows if targets are class indices, and not if they are distributions.
+    pub fn class_weights(mut self, weights: &'a [P::Element]) -> Self {
+        self.options.class_weights = Some(weights);
+        self
+    }
+
+    /// The class index of rows to skip; [`IGNORE_INDEX`] unless set.
+    pub fn ignore_index(mut self, index: i64) -> Self {
+        self.options.ignore_index = index;
+        self
+    }
+
+    /// What becomes of the rows; the mean unless set. Gradients are those of the reduced loss.
+    pub fn reduction(mut self, reduction: Reduction) -> Self {
+        self.options.reduction = reduction;
+        self
+    }
+
+    /// What a mean over no rows is; an error unless set.
+    pub fn when_empty(mut self, when_empty: WhenEmpty) -> Self {
+        self.options.when_empty = when_empty;
+        self
+    }
+
+    /// The reduced loss.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the arguments, and [`Reduction::None`], which has no one value.
+    pub fn value(&self) -> Result<f64> {
+        self.reduced(Buffers::default())
+    }
+
+    /// The weighted loss of each row (classwise) or element (pointwise), not reduced.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the arguments.
+    pub fn values(&self) -> Result<Vec<P::Element>> {
+        let mut values = vec![P::Element::default(); self.layout()?.rows];
+        let buffers = Buffers { values: Some(&mut values), ..Buffers::default() };
+        self.evaluate(Reduction::None, buffers)?;
+        Ok(values)
+    }
+
+    /// (Σwℓ, Σw), which merge with those of other rows.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the arguments.
+    pub fn sums(&self) -> Result<Sums> {
+        let sums = self.evaluate(Reduction::Sum, Buffers::default())?;
+        Ok(narrow_sums::<P::Element>(&sums))
+    }
+
+    /// The reduced loss and its gradient.
+    ///
+    /// # Errors
+    /// As [`value`](Call::value).
+    pub fn value_and_gradient(&self) -> Result<(f64, P::Gradient)> {
+        let mut gradient = self.zeros();
+        let value = self.value_and_gradient_into(&mut gradient)?;
+        Ok((value, self.predictions.shaped(gradient)))
+    }
+
+    /// The reduced loss, with its gradient in a row-major buffer as long as the predictions.
+    ///
+    /// # Errors
+    /// As [`value`](Call::value), and a buffer of another length.
+    pub fn value_and_gradient_into(&self, gradient: &mut [P::Element]) -> Result<f64> {
+        self.reduced(Buffers { gradient: Some(gradient), ..Buffers::default() })
+    }
+
+    /// The reduced loss, its gradient and its curvature, the diagonal of its Hessian.
+    ///
+    /// # Errors
+    /// As [`value`](Call::value).
+    pub fn value_gradient_curvature(&self) -> Result<(f64, P::Gradient, P::Gradient)> {
+        let (mut gradient, mut curvature) = (self.zeros(), self.zeros());
+        let value = self.reduced(Buffers {
+            values: None,
+            gradient: Some(&mut gradient),
+            curvature: Some(&mut curvature),
+        })?;
+        Ok((value, self.predictions.shaped(gradient), self.predictions.shaped(curvature)))
+    }
+
+    /// Fills any of the buffers, and sums up.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the arguments, and buffers of the wrong length.
+    pub fn evaluate_into(&self, buffers: Buffers<'_, P::Element>) -> Result<Sums> {
+        let sums = self.evaluate(self.options.reduction, buffers)?;
+        Ok(narrow_sums::<P::Element>(&sums))
+    }
+
+    fn zeros(&self) -> Vec<P::Element> {
+        vec![P::Element::default(); self.predictions.entries().len()]
+    }
+
+    fn layout(&self) -> Result<Layout> {
+        self.predictions.layout(self.loss.family())
+    }
+
+    fn evaluate(
+        &self,
+        reduction: Reduction,
+        buffers: Buffers<'_, P::Element>,
+    ) -> Result<WideSums<<P::Element as Element>::Wide>> {
+        let options = Options { reduction, ..self.options };
+        let layout = self.layout()?;
+        let problem = Problem { loss: self.loss, layout, targets: &self.targets, options };
+        problem.evaluate(Source::Shared(&self.predictions.entries()), buffers)
+    }
+
+    fn reduced(&self, buffers: Buffers<'_, P::Element>) -> Result<f64> {
+        self.check_reduction()?;
+        let sums = self.evaluate(self.options.reduction, buffers)?;
+        Ok(reduce::<P::Element>(&sums, self.options.reduction))
+    }
+
+    fn check_reduction(&self) -> Result<()> {
+        match self.options.reduction {
+            Reduction::None => {
+                Err(Error::Reduction("none leaves one value per row; ask for values() instead"))
+            }
+            Reduction::Sum | Reduction::Mean => Ok(()),
+        }
+    }
+}
+
+impl<P: PredictionsMut> Call<'_, P> {
+    /// The reduced loss; its gradient replaces the predictions, so that no second buffer is needed.
+    ///
+    /// # Errors
+    /// As [`value`](Call::value); the predictions are then as they were.
+    pub fn value_and_gradient_in_place(mut self) -> Result<f64> {
+        self.check_reduction()?;
+        let (layout, options) = (self.layout()?, self.options);
+        let problem = Problem { loss: self.loss, layout, targets: &self.targets, options };
+        let sums = self
+            .predictions
+            .replace(|entries| problem.evaluate(Source::Replaced(entries), Buffers::default()))?;
+        Ok(reduce::<P::Element>(&sums, options.reduction))
+    }
+}
+
+fn reduce<T: Element>(sums: &WideSums<T::Wide>, reduction: Reduction) -> f64 {
+    let weight = T::wide_to_f64(sums.weight);
+    match reduction {
+        Reduction::Mean if weight != 0.0 => T::wide_to_f64(sums.loss / sums.weight),
+        _ => T::wide_to_f64(sums.loss),
+    }
+}
+
+fn narrow_sums<T: Element>(sums: &WideSums<T::Wide>) -> Sums {
+    Sums { loss: T::wide_to_f64(sums.loss), weight: T::wide_to_f64(sums.weight) }
+}

@@ -1,0 +1,552 @@
+//! Losses ℓ(row of C predictions, class index or distribution).
+//!
+//! Each is a sum over the classes of a *term* in one number, the score of the class. The
+//! [`Link`] says how a row of predictions becomes scores; the chain rule through it, and the
+//! numerics of the softmax, are written here once.
+
+use super::{Block, BlockTargets, Domain, Order, Outputs};
+use crate::catalogue::Catalogued;
+use crate::dispatch::{Task, vectorised};
+use crate::number::{Dual, Element, Real};
+use crate::reduce::stripes;
+
+/// How a row of predictions becomes the scores of its classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// score = log softmax(predictions): predictions are logits, scores log-probabilities.
+    Softmax,
+    /// score = prediction.
+    Identity,
+    /// score = prediction − prediction of the target class, for each *other* class.
+    Margin,
+}
+
+/// One class of a row, as a term sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Class<R> {
+    /// The score, which derivatives are taken by; see [`Link`].
+    pub score: R,
+    /// exp(score) under [`Link::Softmax`]; else 0.
+    pub probability: R,
+    /// 1 − probability, accurate near 0, under [`Link::Softmax`]; else 1.
+    pub complement: R,
+    /// The share of this class in the target: for a class index 1 or 0.
+    pub target: R,
+    /// How many classes there are.
+    pub classes: R,
+}
+
+impl<R: Real> Class<R> {
+    /// The same class with the score as the variable of differentiation.
+    #[inline(always)]
+    fn differentiable(self) -> Class<Dual<R>> {
+        let p = self.probability;
+        Class {
+            score: Dual::variable(self.score),
+            probability: Dual { value: p, first: p, second: p },
+            complement: Dual { value: self.complement, first: -p, second: -p },
+            target: Dual::fixed(self.target),
+            classes: Dual::fixed(self.classes),
+        }
+    }
+}
+
+/// A loss of a row of predictions that is a sum of terms over its classes.
+///
+/// As for pointwise losses, `value` is all that a loss needs. A loss of your own becomes a
+/// [`Loss`](super::Loss) by one line, [`classwise_loss!`](crate::classwise_loss).
+///
+/// ```
+/// use xent::{Class, Classwise, Evaluate, Link, Real, classwise_loss};
+///
+/// /// Cross-entropy that also punishes overconfidence: −log p (1 + p²) of the target.
+/// struct Humble;
+///
+/// impl Classwise for Humble {
+///     const LINK: Link = Link::Softmax;
+///     fn value<R: Real>(&self, class: Class<R>) -> R {
+///         -(class.target * class.score) * (class.probability.square() + 1.0)
+///     }
+/// }
+/// classwise_loss!(Humble);
+///
+/// let (value, gradient) = Humble.on((&[0.0, 0.0], 2), &[0]).value_and_gradient()?;
+/// assert_eq!(value, 1.25 * 2f64.ln());
+/// assert!(gradient[0] < 0.0 && gradient[1] > 0.0);
+/// # Ok::<(), xent::Error>(())
+/// ```
+pub trait Classwise: Send + Sync {
+    /// How predictions become scores.
+    const LINK: Link;
+    /// What the predictions mean.
+    const PREDICTION: Domain = Domain::Logit;
+    /// Whether a class with a target share of 0 contributes nothing, whatever its prediction:
+    /// the rule 0·log 0 = 0. Class weights then weigh the classes of a target separately.
+    const PROPORTIONAL: bool = true;
+    /// Whether a distribution over the classes can be the target.
+    const DISTRIBUTIONS: bool = true;
+
+    /// The term of one class; the loss of a row is their sum.
+    fn value<R: Real>(&self, class: Class<R>) -> R;
+
+    /// ∂term/∂score.
+    #[inline(always)]
+    fn gradient<R: Real>(&self, class: Class<R>) -> R {
+        self.value(class.differentiable()).first
+    }
+
+    /// ∂²term/∂score².
+    #[inline(always)]
+    fn curvature<R: Real>(&self, class: Class<R>) -> R {
+        self.value(class.differentiable()).second
+    }
+
+    /// The share of each class that is spread evenly over all, taken from the target.
+    #[inline(always)]
+    fn label_smoothing(&self) -> f64 {
+        0.0
+    }
+
+    /// The page in the catalogue; a loss of your own has none.
+    fn page(&self) -> Option<&dyn Catalogued> {
+        None
+    }
+}
+
+/// Makes a [`Classwise`](crate::Classwise) type a [`Loss`](crate::Loss).
+#[macro_export]
+macro_rules! classwise_loss {
+    ($type:ty) => {
+        impl $crate::Loss for $type {
+            fn family(&self) -> $crate::Family {
+                $crate::Family::Classwise
+            }
+            fn prediction_domain(&self) -> $crate::Domain {
+                <Self as $crate::Classwise>::PREDICTION
+            }
+            fn target_domain(&self) -> $crate::Domain {
+                $crate::Domain::Probability
+            }
+            fn page(&self) -> ::std::option::Option<&dyn $crate::Catalogued> {
+                $crate::Classwise::page(self)
+            }
+            fn accepts(&self) -> $crate::Targeting {
+                if <Self as $crate::Classwise>::DISTRIBUTIONS {
+                    $crate::Targeting::LabelsOrDistributions
+                } else {
+                    $crate::Targeting::Labels
+                }
+            }
+        }
+
+        impl<T: $crate::Element> $crate::Kernel<T> for $type {
+            fn run(
+                &self,
+                block: &$crate::Block<'_, T>,
+                order: $crate::Order,
+                outputs: $crate::Outputs<'_, T::Wide>,
+            ) {
+                $crate::run_rows(self, block, order, outputs);
+            }
+        }
+    };
+}
+
+/// The kernel of every classwise loss.
+#[doc(hidden)]
+pub fn run_rows<L: Classwise, T: Element>(
+    loss: &L,
+    block: &Block<'_, T>,
+    order: Order,
+    outputs: Outputs<'_, T::Wide>,
+) {
+    vectorised(Rows { loss, block, order, outputs });
+}
+
+struct Rows<'a, L, T: Element> {
+    loss: &'a L,
+    block: &'a Block<'a, T>,
+    order: Order,
+    outputs: Outputs<'a, T::Wide>,
+}
+
+impl<L: Classwise, T: Element> Task for Rows<'_, L, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Rows { loss, block, order, outputs } = self;
+        let classes = block.classes;
+        let mut scratch = Scratch::new(classes);
+        let rows = block.predictions.chunks_exact(classes).zip(outputs.values);
+        for (index, (predictions, value)) in rows.enumerate() {
+            let at = index * classes..(index + 1) * classes;
+            let gradient = if order >= Order::Gradient { at.clone() } else { 0..0 };
+            let curvature = if order >= Order::Curvature { at.clone() } else { 0..0 };
+            let mut row = Row {
+                loss,
+                predictions,
+                target: match block.targets {
+                    BlockTargets::Labels(labels) => Target::Label(labels[index]),
+                    BlockTargets::Values(values) => Target::Distribution(&values[at]),
+                },
+                class_weights: block.class_weights,
+                gradient: &mut outputs.gradient[gradient],
+                curvature: &mut outputs.curvature[curvature],
+            };
+            *value = match (L::LINK, row.sole_class()) {
+                (Link::Softmax, Some(label)) => row.softmax_of_one(label, &mut scratch),
+                (Link::Softmax, None) => row.softmax(&mut scratch),
+                (Link::Identity, Some(label)) => row.identity_of_one(label),
+                (Link::Identity, None) => row.identity(&mut scratch),
+                (Link::Margin, _) => row.margin(&mut scratch),
+            };
+        }
+    }
+}
+
+/// Buffers of one row each, reused from row to row.
+struct Scratch<R> {
+    exponentials: Vec<R>,
+    terms: Vec<R>,
+    shares: Vec<R>,
+}
+
+impl<R: Real> Scratch<R> {
+    fn new(classes: usize) -> Self {
+        let buffer = || vec![R::ZERO; classes];
+        Self { exponentials: buffer(), terms: buffer(), shares: buffer() }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Target<'a, T> {
+    Label(usize),
+    Distribution(&'a [T]),
+}
+
+/// The softmax of a row, with the largest logit apart: its probability is 1 / (1 + rest), so that
+/// a confident row keeps the digits of what the *other* classes have.
+pub(crate) struct Softmax<R> {
+    argmax: usize,
+    max: R,
+    /// Σ exp(logit − max) over the classes other than `argmax`.
+    rest: R,
+    /// 1 + rest.
+    pub(crate) total: R,
+    log_total: R,
+}
+
+impl<R: Real> Softmax<R> {
+    /// Also leaves exp(logit − max) in `exponentials`.
+    #[inline(always)]
+    pub(crate) fn of<T: Element<Wide = R>>(logits: &[T], exponentials: &mut [R]) -> Self {
+        let (argmax, max) = largest(logits);
+        let max = max.widen();
+        for (e, logit) in exponentials.iter_mut().zip(logits) {
+            *e = (logit.widen() - max).exp();
+        }
+        let rest = sum_without(exponentials, argmax);
+        Self { argmax, max, rest, total: rest + 1.0, log_total: rest.ln_1p() }
+    }
+
+    /// The log-probability of a logit of the row.
+    #[inline(always)]
+    pub(crate) fn score(&self, logit: R) -> R {
+        (logit - self.max) - self.log_total
+    }
+
+    /// ln Σ exp(logit).
+    pub(crate) fn log_sum_exp(&self) -> R {
+        self.max + self.log_total
+    }
+
+    /// The class with this exp(logit − max), unless it is the argmax.
+    #[inline(always)]
+    fn class(&self, logit: R, exponential: R, target: R, classes: R) -> Class<R> {
+        Class {
+            score: self.score(logit),
+            probability: exponential / self.total,
+            complement: ((self.rest - exponential) + 1.0) / self.total,
+            target,
+            classes,
+        }
+    }
+
+    #[inline(always)]
+    fn class_at<T: Element<Wide = R>>(
+        &self,
+        class: usize,
+        logits: &[T],
+        exponentials: &[R],
+        target: R,
+    ) -> Class<R> {
+        let classes = R::constant(logits.len() as f64);
+        let usual = self.class(logits[class].widen(), exponentials[class], target, classes);
+        if class == self.argmax {
+            Class { complement: self.rest / self.total, ..usual }
+        } else {
+            usual
+        }
+    }
+}
+
+/// The first largest entry; NaN is never the largest.
+#[inline(always)]
+fn largest<T: Element>(row: &[T]) -> (usize, T) {
+    let mut lanes = [T::LOWEST; 16];
+    let (chunks, tail) = row.as_chunks::<16>();
+    for chunk in chunks {
+        for (lane, &entry) in lanes.iter_mut().zip(chunk) {
+            *lane = if entry > *lane { entry } else { *lane };
+        }
+    }
+    for (lane, &entry) in lanes.iter_mut().zip(tail) {
+        *lane = if entry > *lane { entry } else { *lane };
+    }
+    let max = lanes.into_iter().fold(T::LOWEST, |max, lane| if lane > max { lane } else { max });
+    (row.iter().position(|&entry| entry == max).unwrap_or(0), max)
+}
+
+/// The sum of all entries but one.
+#[inline(always)]
+fn sum_without<R: Real>(entries: &mut [R], left_out: usize) -> R {
+    let kept = std::mem::replace(&mut entries[left_out], R::ZERO);
+    let sum = stripes(entries);
+    entries[left_out] = kept;
+    sum
+}
+
+struct Row<'a, L, T: Element> {
+    loss: &'a L,
+    predictions: &'a [T],
+    target: Target<'a, T>,
+    class_weights: Option<&'a [T::Wide]>,
+    /// Empty where not asked for, as is `curvature`.
+    gradient: &'a mut [T::Wide],
+    curvature: &'a mut [T::Wide],
+}
+
+impl<L: Classwise, T: Element> Row<'_, L, T> {
+    /// The class of the only term that is not 0, if there is just one.
+    #[inline(always)]
+    fn sole_class(&self) -> Option<usize> {
+        match self.target {
+            Target::Label(label) if L::PROPORTIONAL && self.loss.label_smoothing() == 0.0 => {
+                Some(label)
+            }
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    fn classes(&self) -> T::Wide {
+        Real::constant(self.predictions.len() as f64)
+    }
+
+    #[inline(always)]
+    fn class_weight(&self, class: usize) -> T::Wide {
+        self.class_weights.map_or(T::Wide::ONE, |weights| weights[class])
+    }
+
+    /// The smoothed target.
+    #[inline(always)]
+    fn fill_shares(&self, shares: &mut [T::Wide]) {
+        let smoothing = T::Wide::constant(self.loss.label_smoothing());
+        let everywhere = smoothing / self.classes();
+        let kept = T::Wide::ONE - smoothing;
+        match self.target {
+            Target::Label(label) => {
+                shares.fill(everywhere);
+                shares[label] = kept + everywhere;
+            }
+            Target::Distribution(target) => {
+                for (share, target) in shares.iter_mut().zip(target) {
+                    *share = kept * target.widen() + everywhere;
+                }
+            }
+        }
+    }
+
+    /// What the whole row counts for, where classes are not weighed term by term.
+    #[inline(always)]
+    fn row_weight(&self, shares: &[T::Wide]) -> T::Wide {
+        let Some(weights) = self.class_weights else { return T::Wide::ONE };
+        match self.target {
+            _ if L::PROPORTIONAL => T::Wide::ONE,
+            Target::Label(label) => weights[label],
+            Target::Distribution(_) => weights
+                .iter()
+                .zip(shares)
+                .fold(T::Wide::ZERO, |sum, (&weight, &share)| sum + weight * share),
+        }
+    }
+
+    /// A term and its derivatives, as many as asked for, by score.
+    #[inline(always)]
+    fn term(&self, class: Class<T::Wide>, weight: T::Wide) -> [T::Wide; 3] {
+        let (zero, loss) = (T::Wide::ZERO, self.loss);
+        let share = if L::PROPORTIONAL { class.target * weight } else { weight };
+        let guarded = |term: T::Wide| zero.if_less(share, term * weight, zero);
+        [
+            guarded(loss.value(class)),
+            if self.gradient.is_empty() { zero } else { guarded(loss.gradient(class)) },
+            if self.curvature.is_empty() { zero } else { guarded(loss.curvature(class)) },
+        ]
+    }
+
+    /// Puts the term of `class` at its place.
+    #[inline(always)]
+    fn store(&mut self, class: usize, [value, first, second]: [T::Wide; 3], terms: &mut [T::Wide]) {
+        terms[class] = value;
+        if let Some(gradient) = self.gradient.get_mut(class) {
+            *gradient = first;
+        }
+        if let Some(curvature) = self.curvature.get_mut(class) {
+            *curvature = second;
+        }
+    }
+
+    /// Softmax link, one term f(log p_y): ∂f/∂z_j = f′ (1[j=y] − p_j).
+    #[inline(always)]
+    fn softmax_of_one(&mut self, label: usize, scratch: &mut Scratch<T::Wide>) -> T::Wide {
+        let exponentials = &mut scratch.exponentials[..];
+        let softmax = Softmax::of(self.predictions, exponentials);
+        let class = softmax.class_at(label, self.predictions, exponentials, T::Wide::ONE);
+        let weight = self.class_weight(label);
+        let [value, first, second] = self.term(class, weight);
+        for (gradient, &e) in self.gradient.iter_mut().zip(&*exponentials) {
+            *gradient = -first * (e / softmax.total);
+        }
+        if let Some(gradient) = self.gradient.get_mut(label) {
+            *gradient = first * class.complement;
+        }
+        for (curvature, &e) in self.curvature.iter_mut().zip(&*exponentials) {
+            let class = softmax.class(T::Wide::ZERO, e, T::Wide::ZERO, T::Wide::ONE);
+            let p = class.probability;
+            *curvature = second * p.square() - first * p * class.complement;
+        }
+        for index in [softmax.argmax, label] {
+            let class = softmax.class_at(index, self.predictions, exponentials, T::Wide::ZERO);
+            let (p, not_p) = (class.probability, class.complement);
+            let side = if index == label { not_p } else { p };
+            if let Some(curvature) = self.curvature.get_mut(index) {
+                *curvature = second * side.square() - first * p * not_p;
+            }
+        }
+        value
+    }
+
+    /// Softmax link, a term f_c(log p_c) for each class:
+    /// ∂/∂z_j = f_j′ (1 − p_j) − p_j Σ_{c≠j} f_c′.
+    #[inline(always)]
+    fn softmax(&mut self, scratch: &mut Scratch<T::Wide>) -> T::Wide {
+        let Scratch { exponentials, terms, shares } = scratch;
+        let softmax = Softmax::of(self.predictions, exponentials);
+        self.fill_shares(shares);
+        let row_weight = self.row_weight(shares);
+        let weight_of = |row: &Self, class| match L::PROPORTIONAL {
+            true => row.class_weight(class),
+            false => row_weight,
+        };
+        let classes = self.classes();
+        for c in 0..self.predictions.len() {
+            let logit = self.predictions[c].widen();
+            let class = softmax.class(logit, exponentials[c], shares[c], classes);
+            let term = self.term(class, weight_of(self, c));
+            self.store(c, term, terms);
+        }
+        let top = softmax.argmax;
+        let class = softmax.class_at(top, self.predictions, exponentials, shares[top]);
+        let term = self.term(class, weight_of(self, top));
+        self.store(top, term, terms);
+        let value = sum_without(terms, top) + term[0];
+        if self.gradient.is_empty() {
+            return value;
+        }
+        let [_, top_first, top_second] = term;
+        let rest_first = sum_without(self.gradient, top);
+        let all_first = rest_first + top_first;
+        if !self.curvature.is_empty() {
+            let rest_second = sum_without(self.curvature, top);
+            let all_second = rest_second + top_second;
+            for (curvature, &e) in self.curvature.iter_mut().zip(&*exponentials) {
+                let other = softmax.class(T::Wide::ZERO, e, T::Wide::ZERO, classes);
+                let (p, not_p) = (other.probability, other.complement);
+                *curvature = *curvature * not_p.square() + p.square() * (all_second - *curvature)
+                    - p * not_p * all_first;
+            }
+            let (p, not_p) = (class.probability, class.complement);
+            self.curvature[top] =
+                top_second * not_p.square() + p.square() * rest_second - p * not_p * all_first;
+        }
+        for (gradient, &e) in self.gradient.iter_mut().zip(&*exponentials) {
+            let other = softmax.class(T::Wide::ZERO, e, T::Wide::ZERO, classes);
+            *gradient = *gradient * other.complement - other.probability * (all_first - *gradient);
+        }
+        self.gradient[top] = top_first * class.complement - class.probability * rest_first;
+        value
+    }
+
+    #[inline(always)]
+    fn plain_class(&self, score: T::Wide, target: T::Wide) -> Class<T::Wide> {
+        let classes = self.classes();
+        Class { score, probability: T::Wide::ZERO, complement: T::Wide::ONE, target, classes }
+    }
+
+    /// Identity link, one term.
+    #[inline(always)]
+    fn identity_of_one(&mut self, label: usize) -> T::Wide {
+        let class = self.plain_class(self.predictions[label].widen(), T::Wide::ONE);
+        let term = self.term(class, self.class_weight(label));
+        self.gradient.fill(T::Wide::ZERO);
+        self.curvature.fill(T::Wide::ZERO);
+        let [value, first, second] = term;
+        if let Some(gradient) = self.gradient.get_mut(label) {
+            *gradient = first;
+        }
+        if let Some(curvature) = self.curvature.get_mut(label) {
+            *curvature = second;
+        }
+        value
+    }
+
+    /// Identity link, a term for each class.
+    #[inline(always)]
+    fn identity(&mut self, scratch: &mut Scratch<T::Wide>) -> T::Wide {
+        let Scratch { terms, shares, .. } = scratch;
+        self.fill_shares(shares);
+        let row_weight = self.row_weight(shares);
+        for c in 0..self.predictions.len() {
+            let class = self.plain_class(self.predictions[c].widen(), shares[c]);
+            let weight = if L::PROPORTIONAL { self.class_weight(c) } else { row_weight };
+            let term = self.term(class, weight);
+            self.store(c, term, terms);
+        }
+        stripes(terms)
+    }
+
+    /// Margin link: a term f(x_c − x_y) for each class but the target's.
+    #[inline(always)]
+    fn margin(&mut self, scratch: &mut Scratch<T::Wide>) -> T::Wide {
+        let Target::Label(label) = self.target else {
+            unreachable!("the engine gives margin losses labels");
+        };
+        let terms = &mut scratch.terms[..];
+        let own = self.predictions[label].widen();
+        let weight = self.class_weight(label);
+        for c in 0..self.predictions.len() {
+            let class = self.plain_class(self.predictions[c].widen() - own, T::Wide::ZERO);
+            let term = self.term(class, weight);
+            self.store(c, term, terms);
+        }
+        let value = sum_without(terms, label);
+        if !self.gradient.is_empty() {
+            self.gradient[label] = -sum_without(self.gradient, label);
+        }
+        if !self.curvature.is_empty() {
+            self.curvature[label] = sum_without(self.curvature, label);
+        }
+        value
+    }
+}

@@ -1,0 +1,66 @@
+use crate::catalogue::{Catalogued, catalogued};
+use crate::family::Domain;
+use crate::family::pointwise::Pointwise;
+use crate::number::Real;
+
+catalogued! {
+    /// Binary cross-entropy of probabilities: minus the log-probability of a yes or a no.
+    ///
+    /// # Formula
+    /// ```text
+    /// -(target * log(prediction) + (1 - target) * log(1 - prediction))
+    /// ```
+    ///
+    /// # When to use
+    /// To score yes-or-no predictions that are probabilities already. Targets are 0, 1 or a
+    /// probability in between.
+    ///
+    /// # Pitfalls
+    /// To train, give logits to
+    /// [`BinaryCrossEntropyWithLogits`](crate::BinaryCrossEntropyWithLogits): a probability that
+    /// has been rounded to 0 or 1 has lost the gradient. A sure mistake costs +∞ here; PyTorch
+    /// stops at 100, Keras at 16.
+    ///
+    /// # Example
+    /// ```
+    /// use xent::{BinaryCrossEntropy, Evaluate};
+    /// let loss = BinaryCrossEntropy::default();
+    /// assert_eq!(loss.on(&[0.5f32, 1.0], &[0.0, 1.0]).values()?, [0.6931472, 0.0]);
+    /// # Ok::<(), xent::Error>(())
+    /// ```
+    ///
+    /// # Reference
+    /// I. J. Good, *Rational decisions* (1952), doi:10.1111/j.2517-6161.1952.tb00104.x.
+    pub struct BinaryCrossEntropy = "binary_cross_entropy",
+        aliases: ["bce", "binary_cross_entropy_probabilities"],
+        tags: ["binary"],
+        ulp: [1.0, 1.0, 1.0]
+    {}
+}
+
+impl Pointwise for BinaryCrossEntropy {
+    const PREDICTION: Domain = Domain::Probability;
+    const TARGET: Domain = Domain::Probability;
+
+    #[inline(always)]
+    fn value<R: Real>(&self, prediction: R, target: R) -> R {
+        let not = R::ONE - target;
+        -(target.weigh(prediction.ln()) + not.weigh((-prediction).ln_1p()))
+    }
+
+    #[inline(always)]
+    fn gradient<R: Real>(&self, prediction: R, target: R) -> R {
+        let not = R::ONE - target;
+        not.weigh(R::ONE / (R::ONE - prediction)) - target.weigh(R::ONE / prediction)
+    }
+
+    #[inline(always)]
+    fn curvature<R: Real>(&self, prediction: R, target: R) -> R {
+        let (not, other) = (R::ONE - target, R::ONE - prediction);
+        not.weigh(R::ONE / other.square()) + target.weigh(R::ONE / prediction.square())
+    }
+
+    fn page(&self) -> Option<&dyn Catalogued> {
+        Some(self)
+    }
+}

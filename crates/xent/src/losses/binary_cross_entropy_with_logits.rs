@@ -1,0 +1,77 @@
+use crate::catalogue::{Catalogued, Range, catalogued};
+use crate::family::Domain;
+use crate::family::pointwise::Pointwise;
+use crate::number::Real;
+
+catalogued! {
+    /// Binary cross-entropy of logits: minus the log-probability that the sigmoid gives to a yes
+    /// or a no.
+    ///
+    /// # Formula
+    /// ```text
+    /// pos_weight * target * softplus(-prediction) + (1 - target) * softplus(prediction)
+    /// ```
+    ///
+    /// # When to use
+    /// Yes-or-no classification, and several labels at once, each by itself. Targets are 0, 1 or
+    /// a probability in between.
+    ///
+    /// # Pitfalls
+    /// It takes logits: a sigmoid before it is applied twice. `pos_weight` above 1 trades
+    /// precision for recall and shifts the probabilities; undo the shift before reading them.
+    ///
+    /// # Example
+    /// ```
+    /// use xent::{BinaryCrossEntropyWithLogits, Evaluate};
+    /// let loss = BinaryCrossEntropyWithLogits::default();
+    /// assert_eq!(loss.on(&[0.0f32, 30.0], &[1.0, 1.0]).values()?, [0.6931472, 9.357623e-14]);
+    /// # Ok::<(), xent::Error>(())
+    /// ```
+    ///
+    /// # Reference
+    /// D. R. Cox, *The regression analysis of binary sequences* (1958),
+    /// doi:10.1111/j.2517-6161.1958.tb00292.x.
+    pub struct BinaryCrossEntropyWithLogits = "binary_cross_entropy_with_logits",
+        aliases: ["bce_with_logits", "sigmoid_cross_entropy", "logistic_loss"],
+        tags: ["binary"],
+        ulp: [1.0, 1.0, 1.0]
+    {
+        /// How many times a positive target counts.
+        pos_weight: 1.0 in Range::NonNegative,
+    }
+}
+
+impl BinaryCrossEntropyWithLogits {
+    /// What the target says for yes and for no.
+    #[inline(always)]
+    fn sides<R: Real>(&self, target: R) -> (R, R) {
+        (target * self.pos_weight, R::ONE - target)
+    }
+}
+
+impl Pointwise for BinaryCrossEntropyWithLogits {
+    const PREDICTION: Domain = Domain::Logit;
+    const TARGET: Domain = Domain::Probability;
+
+    #[inline(always)]
+    fn value<R: Real>(&self, prediction: R, target: R) -> R {
+        let (yes, no) = self.sides(target);
+        yes.weigh((-prediction).softplus()) + no.weigh(prediction.softplus())
+    }
+
+    #[inline(always)]
+    fn gradient<R: Real>(&self, prediction: R, target: R) -> R {
+        let (yes, no) = self.sides(target);
+        no * prediction.sigmoid() - yes * (-prediction).sigmoid()
+    }
+
+    #[inline(always)]
+    fn curvature<R: Real>(&self, prediction: R, target: R) -> R {
+        let (yes, no) = self.sides(target);
+        (yes + no) * prediction.sigmoid() * (-prediction).sigmoid()
+    }
+
+    fn page(&self) -> Option<&dyn Catalogued> {
+        Some(self)
+    }
+}

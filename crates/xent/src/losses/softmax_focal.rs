@@ -1,0 +1,67 @@
+use crate::catalogue::{Catalogued, Range, catalogued};
+use crate::classwise_loss;
+use crate::family::classwise::{Class, Classwise, Link};
+use crate::number::Real;
+
+catalogued! {
+    /// Focal loss of several classes: cross-entropy that fades as the target gets likely.
+    ///
+    /// # Formula
+    /// ```text
+    /// -alpha * sum(weight * target * (1 - p)^gamma * log_softmax(prediction))
+    /// where p = softmax(prediction)
+    /// ```
+    ///
+    /// # When to use
+    /// Many easy rows drown a few hard ones: rare classes, dense detection. Class weights
+    /// correct for how often a class comes; `gamma` for how easy a row is.
+    ///
+    /// # Pitfalls
+    /// Probabilities come out underconfident, the more so the larger `gamma` is: recalibrate
+    /// before reading them. Noisy labels look like hard rows and get the attention.
+    ///
+    /// # Example
+    /// ```
+    /// use xent::{Evaluate, SoftmaxFocal};
+    /// let loss = SoftmaxFocal { gamma: 2.0, alpha: 1.0 };
+    /// assert_eq!(loss.on(&[0.0, 0.0], &[0]).values()?, [0.25 * 2f64.ln()]);
+    /// # Ok::<(), xent::Error>(())
+    /// ```
+    ///
+    /// # Reference
+    /// T.-Y. Lin et al., *Focal loss for dense object detection* (2017), arXiv:1708.02002.
+    pub struct SoftmaxFocal = "softmax_focal",
+        aliases: ["categorical_focal", "multiclass_focal", "focal_softmax"],
+        tags: ["multiclass", "imbalance"],
+        ulp: [1.0, 1.0, 1.0]
+    {
+        /// How fast easy rows fade; 0 is cross-entropy.
+        gamma: 2.0 in Range::NonNegative,
+        /// A factor for the whole loss.
+        alpha: 1.0 in Range::Positive,
+    }
+}
+
+impl Classwise for SoftmaxFocal {
+    const LINK: Link = Link::Softmax;
+
+    #[inline(always)]
+    fn value<R: Real>(&self, class: Class<R>) -> R {
+        let faded = class.complement.powf(self.gamma);
+        -(class.target * faded.weigh(class.score)) * self.alpha
+    }
+
+    #[inline(always)]
+    fn gradient<R: Real>(&self, class: Class<R>) -> R {
+        let gamma = R::constant(self.gamma);
+        let faded = class.complement.powf(self.gamma);
+        let fading = class.complement.powf(self.gamma - 1.0);
+        let entropy = class.probability.weigh(class.score);
+        -(class.target * (faded - (gamma * entropy).weigh(fading))) * self.alpha
+    }
+
+    fn page(&self) -> Option<&dyn Catalogued> {
+        Some(self)
+    }
+}
+classwise_loss!(SoftmaxFocal);

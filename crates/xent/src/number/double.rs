@@ -1,0 +1,256 @@
+//! Double-double arithmetic: the number that losses of `f64` data are computed with.
+//!
+//! A [`Double`] is the unevaluated sum of two `f64`, about 31 decimal digits. Sums and products
+//! follow Joldes, Muller and Popescu, "Tight and rigorous error bounds for basic building blocks
+//! of double-word arithmetic" (2017), doi:10.1145/3121432.
+
+use super::{Real, constants_on_the_right};
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+/// The sum `high + low` of two `f64` that do not overlap.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Double {
+    high: f64,
+    low: f64,
+}
+
+/// ln 2 in three parts; the first has 42 bits, so that its product with an exponent is exact.
+const LN_2_HIGH: f64 = 0.693_147_180_559_890_3;
+const LN_2_REST: Double = Double { high: 5.497_923_018_708_371e-14, low: 1.947_045_092_380_75e-31 };
+const LN_2: Double = Double { high: std::f64::consts::LN_2, low: 2.319_046_813_846_299_6e-17 };
+/// Beyond this, exp overflows or is less than half of the smallest subnormal.
+const EXP_LIMIT: f64 = 746.0;
+
+/// 1/2!, 1/3!, … 1/7!.
+const INVERSE_FACTORIALS: [Double; 6] = [
+    Double { high: 0.5, low: 0.0 },
+    Double { high: 1.0 / 6.0, low: 9.251_858_538_542_97e-18 },
+    Double { high: 1.0 / 24.0, low: 2.312_964_634_635_742_7e-18 },
+    Double { high: 1.0 / 120.0, low: 1.156_482_317_317_871_4e-19 },
+    Double { high: 1.0 / 720.0, low: -5.300_543_954_373_577e-20 },
+    Double { high: 1.0 / 5040.0, low: 1.720_955_829_342_070_5e-22 },
+];
+/// 1/8!, … 1/12!: terms so small that one `f64` holds them well enough.
+const SMALL_INVERSE_FACTORIALS: [f64; 5] =
+    [1.0 / 40_320.0, 1.0 / 362_880.0, 1.0 / 3_628_800.0, 1.0 / 39_916_800.0, 1.0 / 479_001_600.0];
+
+/// a + b exactly.
+#[inline(always)]
+fn two_sum(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    let b_part = sum - a;
+    (sum, (a - (sum - b_part)) + (b - b_part))
+}
+
+/// a · b exactly.
+#[inline(always)]
+fn two_product(a: f64, b: f64) -> (f64, f64) {
+    let product = a * b;
+    (product, a.mul_add(b, -product))
+}
+
+/// 2ⁿ for −1022 ≤ n ≤ 1023.
+#[inline(always)]
+fn power_of_two(n: i64) -> f64 {
+    f64::from_bits(((n + 1023) as u64) << 52)
+}
+
+impl Double {
+    /// `high + low`, given that `low` is the smaller. An infinite or NaN `high` stands alone.
+    #[inline(always)]
+    fn normalised(high: f64, low: f64) -> Self {
+        let sum = high + low;
+        let finite = (high * 0.0 == 0.0) & (sum * 0.0 == 0.0);
+        Self {
+            high: if high * 0.0 == 0.0 { sum } else { high },
+            low: if finite { low - (sum - high) } else { 0.0 },
+        }
+    }
+
+    /// The nearest `f64`.
+    #[inline(always)]
+    pub fn to_f64(self) -> f64 {
+        self.high + self.low
+    }
+
+    /// `self · 2ⁿ` in two steps, so that the result may be subnormal.
+    #[inline(always)]
+    fn scaled(self, n: i64) -> Self {
+        let half = n >> 1;
+        let (a, b) = (power_of_two(half), power_of_two(n - half));
+        Self::normalised(self.high * a * b, self.low * a * b)
+    }
+
+    /// Splits `self = n ln 2 + r` with |r| ≤ ln 2 / 2: gives exp(r) − 1, and n.
+    #[inline(always)]
+    fn reduced_exp_m1(self) -> (Self, i64) {
+        let inside = if self.high.abs() < EXP_LIMIT { self.high } else { 0.0 };
+        let n = (inside * std::f64::consts::LOG2_E).round_ties_even();
+        let (high, low) = two_sum(self.high, -n * LN_2_HIGH);
+        let r = Self::normalised(high, low) + Self { high: self.low, low: 0.0 }
+            - LN_2_REST * Self::constant(n);
+        // exp(r) = exp(r/64)⁶⁴: the small argument needs few terms, each squaring doubles it.
+        let x = Self { high: r.high / 64.0, low: r.low / 64.0 };
+        let mut tail = 0.0;
+        for coefficient in SMALL_INVERSE_FACTORIALS.into_iter().rev() {
+            tail = x.high.mul_add(tail, coefficient);
+        }
+        let mut sum = Self::constant(tail);
+        for coefficient in INVERSE_FACTORIALS.into_iter().rev() {
+            sum = sum * x + coefficient;
+        }
+        let mut p = x.square() * sum + x;
+        for _ in 0..6 {
+            p = Self { high: 2.0 * p.high, low: 2.0 * p.low } + p.square();
+        }
+        (p, n as i64)
+    }
+}
+
+impl Neg for Double {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        Self { high: -self.high, low: -self.low }
+    }
+}
+
+impl Add for Double {
+    type Output = Self;
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        let (high, high_error) = two_sum(self.high, other.high);
+        let (low, low_error) = two_sum(self.low, other.low);
+        let first = Self::normalised(high, high_error + low);
+        Self::normalised(first.high, low_error + first.low)
+    }
+}
+
+impl Sub for Double {
+    type Output = Self;
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        self + -other
+    }
+}
+
+impl Mul for Double {
+    type Output = Self;
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        let (high, error) = two_product(self.high, other.high);
+        let cross = self.high.mul_add(other.low, self.low * other.high);
+        Self::normalised(high, error + cross)
+    }
+}
+
+impl Div for Double {
+    type Output = Self;
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        let first = self.high / other.high;
+        let (product, error) = two_product(first, other.high);
+        let rest = (self.high - product) - error + (self.low - first * other.low);
+        let second = rest / other.high;
+        // No correction where the quotient is exact by nature: 0, ±∞, or a divisor of ±∞.
+        let second = if second * 0.0 == 0.0 { second } else { 0.0 };
+        Self::normalised(first, second)
+    }
+}
+
+constants_on_the_right!(Double);
+
+impl Real for Double {
+    const ZERO: Self = Self { high: 0.0, low: 0.0 };
+    const ONE: Self = Self { high: 1.0, low: 0.0 };
+
+    #[inline(always)]
+    fn constant(value: f64) -> Self {
+        Self { high: value, low: 0.0 }
+    }
+
+    #[inline(always)]
+    fn if_less(self, other: Self, then: Self, otherwise: Self) -> Self {
+        let less = (self.high < other.high) | ((self.high == other.high) & (self.low < other.low));
+        Self {
+            high: if less { then.high } else { otherwise.high },
+            low: if less { then.low } else { otherwise.low },
+        }
+    }
+
+    #[inline(always)]
+    fn exp(self) -> Self {
+        let (p, n) = self.reduced_exp_m1();
+        let inside = (p + Self::ONE).scaled(n);
+        let above =
+            if self.high < EXP_LIMIT { inside } else { Self::constant(self.high * f64::INFINITY) };
+        if self.high < -EXP_LIMIT { Self::ZERO } else { above }
+    }
+
+    #[inline(always)]
+    fn exp_m1(self) -> Self {
+        let (p, n) = self.reduced_exp_m1();
+        let whole = (p + Self::ONE).scaled(n) - Self::ONE;
+        let inside = if n == 0 { p } else { whole };
+        let above =
+            if self.high < EXP_LIMIT { inside } else { Self::constant(self.high * f64::INFINITY) };
+        if self.high < -EXP_LIMIT { -Self::ONE } else { above }
+    }
+
+    /// One Newton step on exp from the `f64` logarithm, with the second-order term.
+    #[inline(always)]
+    fn ln(self) -> Self {
+        let (k, m) = self.split_exponent();
+        let guess = Real::ln(m.high);
+        let d = m * Self::constant(-guess).exp() - Self::ONE;
+        let mantissa = Self::constant(guess) + (d - d.square() * Self::constant(0.5));
+        let k_ln_2 = Self::constant(k * LN_2_HIGH) + LN_2_REST * Self::constant(k);
+        let usual = k_ln_2 + mantissa;
+        let ordinary = (self.high > 0.0) & (self.high < f64::INFINITY);
+        if ordinary { usual } else { Self::constant(Real::ln(self.high)) }
+    }
+
+    /// As [`ln`](Real::ln), through `exp_m1` where 1 + x would lose digits of x.
+    #[inline(always)]
+    fn ln_1p(self) -> Self {
+        let small = self.high.abs() < 0.5;
+        let x = if small { self } else { Self::ZERO };
+        let guess = Real::ln_1p(x.high);
+        let e = Self::constant(-guess).exp_m1();
+        let d = e + x + x * e;
+        let near = Self::constant(guess) + (d - d.square() * Self::constant(0.5));
+        let far = (self + Self::ONE).ln();
+        let kept = if self.high.abs() < f64::MIN_POSITIVE { self } else { near };
+        if small { kept } else { far }
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        self.if_less(Self::ZERO, -self, self)
+    }
+
+    #[inline(always)]
+    fn powf(self, exponent: f64) -> Self {
+        if exponent == 0.0 { Self::ONE } else { (self.ln() * exponent).exp() }
+    }
+
+    #[inline(always)]
+    fn ln_2() -> Self {
+        LN_2
+    }
+}
+
+impl Double {
+    /// `self = 2ᵏ m` with m near 1, for positive finite numbers.
+    #[inline(always)]
+    fn split_exponent(self) -> (f64, Self) {
+        let subnormal = self.high < f64::MIN_POSITIVE;
+        let lift = if subnormal { (1u64 << 54) as f64 } else { 1.0 };
+        let lifted = Self { high: self.high * lift, low: self.low * lift };
+        // 1.5 · 2ᵏ ≤ high moves on to the next k, so that m is in [0.75, 1.5).
+        let biased = ((lifted.high * (4.0 / 3.0)).to_bits() >> 52) as i64;
+        let k = (biased - 1023).clamp(-1022, 1023);
+        let m = lifted.scaled(-k);
+        (k as f64 - if subnormal { 54.0 } else { 0.0 }, m)
+    }
+}

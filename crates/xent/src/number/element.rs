@@ -1,0 +1,100 @@
+//! The types that predictions and targets are stored in.
+
+use super::{Double, Real};
+use crate::family::{Kernel, Loss};
+use std::fmt::{Debug, Display};
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+/// A type that predictions, targets and weights are stored in: `f32` or `f64`.
+pub trait Element:
+    sealed::Sealed + Copy + Debug + Default + Display + PartialOrd + Send + Sync + 'static
+{
+    /// The number that losses over this type are computed with.
+    type Wide: Real + Default + Debug;
+
+    /// The name of the type, such as `"f32"`.
+    const NAME: &'static str;
+
+    /// The value below all others: −∞.
+    const LOWEST: Self;
+
+    /// The exact value as a wide number.
+    fn widen(self) -> Self::Wide;
+
+    /// The nearest value of this type.
+    fn narrow(wide: Self::Wide) -> Self;
+
+    /// The nearest `f64` to a wide number.
+    fn wide_to_f64(wide: Self::Wide) -> f64;
+
+    /// The exact value as an `f64`.
+    fn to_f64(self) -> f64;
+
+    #[doc(hidden)]
+    fn kernel(loss: &dyn Loss) -> &dyn Kernel<Self>;
+}
+
+impl Element for f32 {
+    type Wide = f64;
+    const NAME: &'static str = "f32";
+    const LOWEST: Self = f32::NEG_INFINITY;
+
+    #[inline(always)]
+    fn widen(self) -> f64 {
+        self as f64
+    }
+
+    #[inline(always)]
+    fn narrow(wide: f64) -> Self {
+        wide as f32
+    }
+
+    #[inline(always)]
+    fn wide_to_f64(wide: f64) -> f64 {
+        wide
+    }
+
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        self as f64
+    }
+
+    fn kernel(loss: &dyn Loss) -> &dyn Kernel<Self> {
+        loss
+    }
+}
+
+impl Element for f64 {
+    type Wide = Double;
+    const NAME: &'static str = "f64";
+    const LOWEST: Self = f64::NEG_INFINITY;
+
+    #[inline(always)]
+    fn widen(self) -> Double {
+        Double::constant(self)
+    }
+
+    #[inline(always)]
+    fn narrow(wide: Double) -> Self {
+        wide.to_f64()
+    }
+
+    #[inline(always)]
+    fn wide_to_f64(wide: Double) -> f64 {
+        wide.to_f64()
+    }
+
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        self
+    }
+
+    fn kernel(loss: &dyn Loss) -> &dyn Kernel<Self> {
+        loss
+    }
+}
