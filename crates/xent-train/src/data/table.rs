@@ -1,0 +1,303 @@
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Notice, builtin, parquet, text};
+use crate::error::{DataError, DataProblem, Place, nearest};
+
+/// Named columns of equal length.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    pub(super) name: String,
+    pub(super) columns: Vec<Column>,
+    pub(super) places: Vec<Place>,
+    pub(super) notices: Vec<Notice>,
+}
+
+/// A named column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// The name in the header.
+    pub name: String,
+    /// One value per row.
+    pub values: Values,
+}
+
+/// The values of a column.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// Finite numbers; a missing cell is NaN.
+    Numbers(Vec<f64>),
+    /// Texts; a missing cell is `None`.
+    Texts(Vec<Option<String>>),
+}
+
+/// Says whether two tables hold the same data, whatever file they came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// Number of rows.
+    pub rows: usize,
+    /// Number of columns.
+    pub columns: usize,
+    /// XXH3 of names and values, 128 bits in hexadecimal.
+    pub xxh3: String,
+}
+
+impl Table {
+    /// Opens a file, or else a built-in table of that name.
+    ///
+    /// # Errors
+    /// As [`Table::read`] and [`Table::builtin`].
+    pub fn open(path_or_name: &str) -> Result<Self, DataError> {
+        let path = Path::new(path_or_name);
+        let is_path = path.exists() || path.extension().is_some() || path.components().count() > 1;
+        if is_path { Self::read(path) } else { Self::builtin(path_or_name) }
+    }
+
+    /// Reads a table with a header from a file; the extension tells the format:
+    /// `.csv` (commas, or semicolons if the header has no comma), `.tsv` or
+    /// `.tab` (tabs), `.parquet` (flat columns).
+    ///
+    /// A column of numbers is numeric, any other is text. An empty cell and
+    /// `NA`, `N/A`, `NaN`, `null`, `None` and `?` in any case are missing.
+    ///
+    /// # Errors
+    /// Names the file, and the row and column where there is one.
+    pub fn read(path: &Path) -> Result<Self, DataError> {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        match extension.map(str::to_ascii_lowercase).as_deref() {
+            Some("csv") => text::read(path, text::Delimiter::CommaOrSemicolon),
+            Some("tsv" | "tab") => text::read(path, text::Delimiter::Tab),
+            Some("parquet") => parquet::read(path),
+            _ => Err(DataError::new(path.display().to_string(), DataProblem::UnknownFormat)),
+        }
+    }
+
+    /// A real data set that is part of the program; see [`super::builtin_names`].
+    ///
+    /// # Errors
+    /// An unknown name; the error lists the names and suggests the nearest.
+    pub fn builtin(name: &str) -> Result<Self, DataError> {
+        builtin::table(name)
+    }
+
+    /// A table of these columns, rows numbered from 1.
+    ///
+    /// # Errors
+    /// No columns, no rows, columns of different lengths, two columns of one
+    /// name, or an infinite number.
+    pub fn new(name: impl Into<String>, columns: Vec<Column>) -> Result<Self, DataError> {
+        let rows = columns.first().map_or(0, |column| column.values.len());
+        let places = (1..=rows as u64).map(|row| Place { row, line: None }).collect();
+        Self { name: name.into(), columns, places, notices: Vec::new() }.checked()
+    }
+
+    /// Refuses what no table may be, wherever it came from.
+    pub(super) fn checked(self) -> Result<Self, DataError> {
+        if self.columns.is_empty() {
+            return Err(self.error(DataProblem::Empty));
+        }
+        if self.places.is_empty() {
+            return Err(self.error(DataProblem::NoRows));
+        }
+        for (index, column) in self.columns.iter().enumerate() {
+            let error = |problem| Err(self.error(problem).column(&column.name));
+            if self.columns[..index].iter().any(|c| c.name == column.name) {
+                return error(DataProblem::DuplicateColumn);
+            }
+            if column.values.len() != self.rows() {
+                return error(DataProblem::Ragged {
+                    expected: self.rows() as u64,
+                    found: column.values.len() as u64,
+                });
+            }
+            if let Values::Numbers(numbers) = &column.values
+                && let Some(row) = numbers.iter().position(|number| number.is_infinite())
+            {
+                let problem = DataProblem::NotFinite(numbers[row].to_string());
+                return Err(self.error(problem).at(self.places[row]).column(&column.name));
+            }
+        }
+        Ok(self)
+    }
+
+    /// File path or built-in name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The columns in the order of the header.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Where a row stands in the source.
+    ///
+    /// # Panics
+    /// If `row` is not below [`Table::rows`].
+    pub fn place(&self, row: usize) -> Place {
+        self.places[row]
+    }
+
+    /// What was done to the data on reading it.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// The column of this name.
+    ///
+    /// # Errors
+    /// There is none; the error suggests the nearest name.
+    pub fn column(&self, name: &str) -> Result<&Column, DataError> {
+        self.columns.iter().find(|column| column.name == name).ok_or_else(|| {
+            let nearest = nearest(name, self.columns.iter().map(|c| c.name.as_str()));
+            self.error(DataProblem::MissingColumn { nearest }).column(name)
+        })
+    }
+
+    /// The rows at these indices (from 0), in that order.
+    ///
+    /// # Panics
+    /// If an index is not below [`Table::rows`].
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let columns = self
+            .columns
+            .iter()
+            .map(|column| Column { name: column.name.clone(), values: column.values.select(rows) });
+        Self {
+            name: self.name.clone(),
+            columns: columns.collect(),
+            places: rows.iter().map(|&row| self.places[row]).collect(),
+            notices: self.notices.clone(),
+        }
+    }
+
+    /// Leaves out the rows whose target is missing, with a notice if there are any.
+    ///
+    /// # Errors
+    /// No such column, or no row with a target.
+    pub fn with_known_target(self, target: &str) -> Result<Self, DataError> {
+        let values = &self.column(target)?.values;
+        let known: Vec<usize> = (0..self.rows()).filter(|&row| !values.is_missing(row)).collect();
+        if known.is_empty() {
+            return Err(self.error(DataProblem::MissingTarget).column(target));
+        }
+        if known.len() == self.rows() {
+            return Ok(self);
+        }
+        let mut table = self.select(&known);
+        table.notices.push(Notice::RowsWithoutTarget {
+            column: target.to_owned(),
+            rows: self.rows() - known.len(),
+        });
+        Ok(table)
+    }
+
+    /// Number of rows and columns, and a hash of names and values.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut hasher = twox_hash::xxhash3_128::Hasher::new();
+        for column in &self.columns {
+            hash_text(&mut hasher, Some(&column.name));
+            match &column.values {
+                Values::Numbers(numbers) => {
+                    hasher.write(b"numbers");
+                    for &number in numbers {
+                        hasher.write(&canonical(number).to_le_bytes());
+                    }
+                }
+                Values::Texts(texts) => {
+                    hasher.write(b"texts");
+                    for text in texts {
+                        hash_text(&mut hasher, text.as_deref());
+                    }
+                }
+            }
+        }
+        Fingerprint {
+            rows: self.rows(),
+            columns: self.columns.len(),
+            xxh3: format!("{:032x}", hasher.finish_128()),
+        }
+    }
+
+    pub(super) fn error(&self, problem: DataProblem) -> DataError {
+        DataError::new(&self.name, problem)
+    }
+
+    pub(super) fn cell_error(&self, row: usize, column: &str, problem: DataProblem) -> DataError {
+        self.error(problem).at(self.places[row]).column(column)
+    }
+}
+
+/// The length first, so that no two sequences of texts are the same bytes.
+fn hash_text(hasher: &mut twox_hash::xxhash3_128::Hasher, text: Option<&str>) {
+    let length = text.map_or(u64::MAX, |text| text.len() as u64);
+    hasher.write(&length.to_le_bytes());
+    hasher.write(text.unwrap_or_default().as_bytes());
+}
+
+/// One bit pattern for equal numbers and for all kinds of NaN.
+fn canonical(number: f64) -> f64 {
+    if number.is_nan() { f64::NAN } else { number + 0.0 }
+}
+
+impl Values {
+    /// Number of values, missing ones included.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Numbers(numbers) => numbers.len(),
+            Self::Texts(texts) => texts.len(),
+        }
+    }
+
+    /// Whether there are no values.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the value in this row is missing.
+    ///
+    /// # Panics
+    /// If `row` is not below [`Values::len`].
+    pub fn is_missing(&self, row: usize) -> bool {
+        match self {
+            Self::Numbers(numbers) => numbers[row].is_nan(),
+            Self::Texts(texts) => texts[row].is_none(),
+        }
+    }
+
+    /// Number of missing values.
+    pub fn missing(&self) -> usize {
+        (0..self.len()).filter(|&row| self.is_missing(row)).count()
+    }
+
+    fn select(&self, rows: &[usize]) -> Self {
+        match self {
+            Self::Numbers(numbers) => Self::Numbers(rows.iter().map(|&row| numbers[row]).collect()),
+            Self::Texts(texts) => Self::Texts(rows.iter().map(|&row| texts[row].clone()).collect()),
+        }
+    }
+
+    /// In a column of mostly numbers, the first cell that is none: the likely
+    /// typing error that made the column text.
+    pub(super) fn odd_text(&self) -> Option<(usize, &str)> {
+        let Self::Texts(texts) = self else {
+            return None;
+        };
+        let present = || {
+            let cells = texts.iter().enumerate();
+            cells.filter_map(|(row, cell)| Some((row, cell.as_deref()?)))
+        };
+        let odd = |cell: &str| cell.parse::<f64>().is_err();
+        let odd_cells = present().filter(|(_, cell)| odd(cell)).count();
+        if 2 * odd_cells >= present().count() {
+            return None;
+        }
+        present().find(|(_, cell)| odd(cell))
+    }
+}
