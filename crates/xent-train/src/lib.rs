@@ -3,3 +3,11 @@
 
 pub mod data;
 pub mod error;
+pub mod fit;
+pub mod head;
+pub mod metrics;
+pub mod model;
+pub mod optimizer;
+pub mod report;
+pub mod run;
+pub mod weights;

@@ -50,8 +50,13 @@ fn caught<T>(read: impl FnOnce() -> T) -> Result<T, String> {
 fn read_undamaged(path: &Path) -> Result<Table, DataError> {
     let name = path.display().to_string();
     let unreadable = |error| DataError::new(&name, DataProblem::Unreadable(error));
-    let corrupt =
-        |error: ParquetError| DataError::new(&name, DataProblem::Parquet(error.to_string()));
+    let corrupt = |error| {
+        let message = match error {
+            ParquetError::General(message) => message,
+            other => other.to_string(),
+        };
+        DataError::new(&name, DataProblem::Parquet(message))
+    };
     let file = File::open(path).map_err(unreadable)?;
     let reader = SerializedFileReader::new(file).map_err(corrupt)?;
     let metadata = reader.metadata().file_metadata();
