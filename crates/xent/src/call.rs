@@ -2,7 +2,8 @@
 
 use crate::engine::{Buffers, Options, Problem, Source, WideSums};
 use crate::error::{Error, Result};
-use crate::family::Loss;
+use crate::family::classwise::Step;
+use crate::family::{Block, BlockTargets, Loss};
 use crate::number::Element;
 use crate::predictions::{Layout, Predictions, PredictionsMut};
 use crate::reduce::{Reduction, Sums, WhenEmpty};
@@ -220,6 +221,45 @@ impl<'a, P: Predictions> Call<'a, P> {
             }
             Reduction::Sum | Reduction::Mean => Ok(()),
         }
+    }
+}
+
+impl<P: Predictions<Element = f64>> Call<'_, P> {
+    /// How each class of a row comes to its share of the loss, row after row: for explanations.
+    /// Empty for a pointwise loss.
+    ///
+    /// ```
+    /// use xent::{CrossEntropy, Evaluate};
+    /// let steps = CrossEntropy::default().on(&[0.0, 0.0], &[1]).steps()?;
+    /// assert_eq!(steps[1].probability, Some(0.5));
+    /// assert_eq!(steps[1].term, 2f64.ln());
+    /// # Ok::<(), xent::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Whatever is wrong with the arguments.
+    pub fn steps(&self) -> Result<Vec<Step>> {
+        let values = self.values()?;
+        let (layout, predictions) = (self.layout()?, self.predictions.entries());
+        let mut steps = Vec::new();
+        for row in 0..values.len() {
+            let at = row * layout.classes..(row + 1) * layout.classes;
+            let label = [match &self.targets {
+                Targets::Labels(labels) => usize::try_from(labels.get(row)).unwrap_or(0),
+                Targets::Values(_) => 0,
+            }];
+            let block = Block {
+                predictions: &predictions[at.clone()],
+                targets: match &self.targets {
+                    Targets::Labels(_) => BlockTargets::Labels(&label),
+                    Targets::Values(values) => BlockTargets::Values(&values[at]),
+                },
+                classes: layout.classes,
+                class_weights: None,
+            };
+            steps.extend(self.loss.steps(&block).unwrap_or_default());
+        }
+        Ok(steps)
     }
 }
 

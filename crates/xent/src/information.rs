@@ -45,7 +45,7 @@ pub fn log_sum_exp<T: Element>(row: &[T]) -> T {
 /// exp(xᵢ) / Σ exp(xⱼ) of one row of logits.
 ///
 /// ```
-/// assert_eq!(xent::information::softmax(&[0.0, 3f64.ln()]), [0.25, 0.75]);
+/// assert_eq!(xent::information::softmax(&[0.0f32, 0.0, -200.0]), [0.5, 0.5, 0.0]);
 /// ```
 pub fn softmax<T: Element>(row: &[T]) -> Vec<T> {
     wide_softmax(row).into_iter().map(T::narrow).collect()

@@ -40,9 +40,9 @@ pub use call::{Call, Evaluate, IGNORE_INDEX};
 pub use catalogue::{Catalogued, entries as catalogue, loss};
 pub use engine::Buffers;
 pub use error::{Error, Result};
+pub use family::classwise::{Class, Classwise, Link, Step};
 #[doc(hidden)]
-pub use family::classwise::run_rows;
-pub use family::classwise::{Class, Classwise, Link};
+pub use family::classwise::{row_steps, run_rows};
 pub use family::pointwise::Pointwise;
 pub use family::{Block, BlockTargets, Domain, Family, Kernel, Loss, Order, Outputs, Targeting};
 pub use losses::*;

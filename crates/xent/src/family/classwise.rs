@@ -130,6 +130,12 @@ macro_rules! classwise_loss {
             fn page(&self) -> ::std::option::Option<&dyn $crate::Catalogued> {
                 $crate::Classwise::page(self)
             }
+            fn steps(
+                &self,
+                row: &$crate::Block<'_, f64>,
+            ) -> ::std::option::Option<::std::vec::Vec<$crate::Step>> {
+                ::std::option::Option::Some($crate::row_steps(self, row))
+            }
             fn accepts(&self) -> $crate::Targeting {
                 if <Self as $crate::Classwise>::DISTRIBUTIONS {
                     $crate::Targeting::LabelsOrDistributions
@@ -161,6 +167,63 @@ pub fn run_rows<L: Classwise, T: Element>(
     outputs: Outputs<'_, T::Wide>,
 ) {
     vectorised(Rows { loss, block, order, outputs });
+}
+
+/// How one class of a row comes to its share of the loss, for explanations.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// The score that the term is taken of; see [`Link`].
+    pub score: f64,
+    /// exp(score), under [`Link::Softmax`].
+    pub probability: Option<f64>,
+    /// The share of the class in the target, smoothed.
+    pub target: f64,
+    /// What the class adds to the loss of the row.
+    pub term: f64,
+}
+
+/// The steps of one row of `f64`, a class each.
+#[doc(hidden)]
+pub fn row_steps<L: Classwise>(loss: &L, block: &Block<'_, f64>) -> Vec<Step> {
+    let classes = block.classes;
+    let mut scratch = Scratch::new(classes);
+    let row = Row {
+        loss,
+        predictions: block.predictions,
+        target: match block.targets {
+            BlockTargets::Labels(labels) => Target::Label(labels[0]),
+            BlockTargets::Values(values) => Target::Distribution(values),
+        },
+        class_weights: block.class_weights,
+        gradient: &mut [],
+        curvature: &mut [],
+    };
+    row.fill_shares(&mut scratch.shares);
+    let row_weight = row.row_weight(&scratch.shares);
+    let softmax = Softmax::of(row.predictions, &mut scratch.exponentials);
+    let step = |c: usize| {
+        let share = scratch.shares[c];
+        let prediction = row.predictions[c].widen();
+        let (class, counts) = match (L::LINK, row.target) {
+            (Link::Softmax, _) => {
+                (softmax.class_at(c, row.predictions, &scratch.exponentials, share), true)
+            }
+            (Link::Margin, Target::Label(label)) => {
+                let own = row.predictions[label].widen();
+                (row.plain_class(prediction - own, share), c != label)
+            }
+            _ => (row.plain_class(prediction, share), true),
+        };
+        let weight = if L::PROPORTIONAL { row.class_weight(c) } else { row_weight };
+        let [term, ..] = row.term(class, weight);
+        Step {
+            score: class.score.to_f64(),
+            probability: (L::LINK == Link::Softmax).then(|| class.probability.to_f64()),
+            target: share.to_f64(),
+            term: if counts { term.to_f64() } else { 0.0 },
+        }
+    };
+    (0..classes).map(step).collect()
 }
 
 struct Rows<'a, L, T: Element> {
@@ -517,8 +580,8 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
         let Scratch { terms, shares, .. } = scratch;
         self.fill_shares(shares);
         let row_weight = self.row_weight(shares);
-        for c in 0..self.predictions.len() {
-            let class = self.plain_class(self.predictions[c].widen(), shares[c]);
+        for (c, &share) in shares.iter().enumerate() {
+            let class = self.plain_class(self.predictions[c].widen(), share);
             let weight = if L::PROPORTIONAL { self.class_weight(c) } else { row_weight };
             let term = self.term(class, weight);
             self.store(c, term, terms);

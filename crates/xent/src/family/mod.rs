@@ -121,6 +121,13 @@ pub trait Loss: Kernel<f32> + Kernel<f64> + Send + Sync {
 
     /// Whether class indices can be targets, and whether distributions can.
     fn accepts(&self) -> Targeting;
+
+    /// How each class of one row comes to its share, for a classwise loss.
+    #[doc(hidden)]
+    fn steps(&self, row: &Block<'_, f64>) -> Option<Vec<classwise::Step>> {
+        let _ = row;
+        None
+    }
 }
 
 /// Which kinds of targets a loss takes.

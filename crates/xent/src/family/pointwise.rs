@@ -107,28 +107,22 @@ impl<L: Pointwise, T: Element> Task for Elements<'_, L, T> {
     #[inline(always)]
     fn run(self) {
         let loss = self.loss;
-        let inputs = self.predictions.iter().zip(self.targets);
-        let inputs = inputs.map(|(p, t)| (p.widen(), t.widen()));
+        let pairs = self.predictions.iter().zip(self.targets);
+        let inputs = pairs.map(|(p, t)| (p.widen(), t.widen()));
         let Outputs { values, gradient, curvature } = self.outputs;
-        match self.order {
-            Order::Value => {
-                for ((p, t), value) in inputs.zip(values) {
-                    *value = loss.value(p, t);
-                }
+        if self.order == Order::Value {
+            for ((p, t), value) in inputs.zip(values) {
+                *value = loss.value(p, t);
             }
-            Order::Gradient => {
-                for (((p, t), value), gradient) in inputs.zip(values).zip(gradient) {
-                    *value = loss.value(p, t);
-                    *gradient = loss.gradient(p, t);
-                }
-            }
-            Order::Curvature => {
-                let outputs = values.iter_mut().zip(gradient).zip(curvature);
-                for ((p, t), ((value, gradient), curvature)) in inputs.zip(outputs) {
-                    *value = loss.value(p, t);
-                    *gradient = loss.gradient(p, t);
-                    *curvature = loss.curvature(p, t);
-                }
+            return;
+        }
+        for (((p, t), value), gradient) in inputs.clone().zip(values).zip(gradient) {
+            *value = loss.value(p, t);
+            *gradient = loss.gradient(p, t);
+        }
+        if self.order == Order::Curvature {
+            for ((p, t), curvature) in inputs.zip(curvature) {
+                *curvature = loss.curvature(p, t);
             }
         }
     }

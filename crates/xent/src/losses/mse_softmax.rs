@@ -25,7 +25,7 @@ catalogued! {
     /// ```
     /// use xent::{CrossEntropy, Evaluate, MseSoftmax};
     /// // Sure of class 1, but the target is class 0.
-    /// let logits = [0.0, 20.0];
+    /// let logits = [0.0f32, 20.0];
     /// let (_, starved) = MseSoftmax::default().on(&logits, &[0]).value_and_gradient()?;
     /// let (_, healthy) = CrossEntropy::default().on(&logits, &[0]).value_and_gradient()?;
     /// assert!(starved[0].abs() < 1e-8 && healthy[0] < -0.99);

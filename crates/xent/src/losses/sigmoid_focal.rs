@@ -8,7 +8,7 @@ catalogued! {
     ///
     /// # Formula
     /// ```text
-    /// side * (p * (1 - target) + (1 - p) * target)^gamma * bce
+    /// side * (p * (1 - target) + sigmoid(-prediction) * target)^gamma * bce
     /// where p = sigmoid(prediction),
     /// bce = target * softplus(-prediction) + (1 - target) * softplus(prediction),
     /// side = if alpha < 0 then 1 else alpha * target + (1 - alpha) * (1 - target)
@@ -45,12 +45,37 @@ catalogued! {
     }
 }
 
+/// The loss is side · wrongᵞ · entropy; these are the last two factors and what their derivatives
+/// are made of.
+struct Parts<R> {
+    side: R,
+    /// wrongᵞ, where wrong is the probability of the other answer.
+    faded: R,
+    /// wrong′ / wrong and wrong″ / wrong.
+    wrong_slope: R,
+    wrong_bend: R,
+    entropy: R,
+    entropy_slope: R,
+    entropy_bend: R,
+}
+
 impl SigmoidFocal {
     #[inline(always)]
-    fn side<R: Real>(&self, target: R) -> R {
+    fn parts<R: Real>(&self, prediction: R, target: R) -> Parts<R> {
+        let no = R::ONE - target;
+        let (p, not_p) = (prediction.sigmoid(), (-prediction).sigmoid());
+        let wrong = p * no + not_p * target;
         let alpha = R::constant(self.alpha);
-        let balanced = alpha * target + (R::ONE - alpha) * (R::ONE - target);
-        alpha.if_less(R::ZERO, R::ONE, balanced)
+        let wrong_slope = p * not_p * (no - target) / wrong;
+        Parts {
+            side: alpha.if_less(R::ZERO, R::ONE, alpha * target + (R::ONE - alpha) * no),
+            faded: wrong.powf(self.gamma),
+            wrong_slope,
+            wrong_bend: wrong_slope * (not_p - p),
+            entropy: target.weigh((-prediction).softplus()) + no.weigh(prediction.softplus()),
+            entropy_slope: p * no - not_p * target,
+            entropy_bend: p * not_p,
+        }
     }
 }
 
@@ -60,10 +85,23 @@ impl Pointwise for SigmoidFocal {
 
     #[inline(always)]
     fn value<R: Real>(&self, prediction: R, target: R) -> R {
-        let no = R::ONE - target;
-        let wrong = prediction.sigmoid() * no + (-prediction).sigmoid() * target;
-        let entropy = target.weigh((-prediction).softplus()) + no.weigh(prediction.softplus());
-        self.side(target) * wrong.powf(self.gamma).weigh(entropy)
+        let parts = self.parts(prediction, target);
+        parts.side * parts.faded.weigh(parts.entropy)
+    }
+
+    #[inline(always)]
+    fn gradient<R: Real>(&self, prediction: R, target: R) -> R {
+        let (parts, gamma) = (self.parts(prediction, target), R::constant(self.gamma));
+        let fading = gamma.weigh(parts.wrong_slope * parts.entropy);
+        parts.side * parts.faded.weigh(fading + parts.entropy_slope)
+    }
+
+    #[inline(always)]
+    fn curvature<R: Real>(&self, prediction: R, target: R) -> R {
+        let (parts, gamma) = (self.parts(prediction, target), R::constant(self.gamma));
+        let bend = (gamma - 1.0) * parts.wrong_slope.square() + parts.wrong_bend;
+        let fading = gamma.weigh(bend * parts.entropy + parts.wrong_slope * parts.entropy_slope * 2.0);
+        parts.side * parts.faded.weigh(fading + parts.entropy_bend)
     }
 
     fn page(&self) -> Option<&dyn Catalogued> {

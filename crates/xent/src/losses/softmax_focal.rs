@@ -8,8 +8,7 @@ catalogued! {
     ///
     /// # Formula
     /// ```text
-    /// -alpha * sum(weight * target * (1 - p)^gamma * log_softmax(prediction))
-    /// where p = softmax(prediction)
+    /// -alpha * sum(weight * target * softmax_others(prediction)^gamma * log_softmax(prediction))
     /// ```
     ///
     /// # When to use
@@ -53,11 +52,21 @@ impl Classwise for SoftmaxFocal {
 
     #[inline(always)]
     fn gradient<R: Real>(&self, class: Class<R>) -> R {
-        let gamma = R::constant(self.gamma);
         let faded = class.complement.powf(self.gamma);
-        let fading = class.complement.powf(self.gamma - 1.0);
         let entropy = class.probability.weigh(class.score);
-        -(class.target * (faded - (gamma * entropy).weigh(fading))) * self.alpha
+        let fading = entropy * faded / class.complement * self.gamma;
+        let fading = R::ZERO.if_less(class.complement, fading, R::ZERO);
+        -(class.target * (faded - fading)) * self.alpha
+    }
+
+    #[inline(always)]
+    fn curvature<R: Real>(&self, class: Class<R>) -> R {
+        let faded = class.complement.powf(self.gamma);
+        let entropy = class.probability.weigh(class.score);
+        let odds = class.probability / class.complement;
+        let bend = class.probability * 2.0 + entropy - entropy * odds * (self.gamma - 1.0);
+        let fading = bend * faded / class.complement * self.gamma;
+        class.target * R::ZERO.if_less(class.complement, fading, R::ZERO) * self.alpha
     }
 
     fn page(&self) -> Option<&dyn Catalogued> {

@@ -21,18 +21,15 @@ const LN_2: Double = Double { high: std::f64::consts::LN_2, low: 2.319_046_813_8
 /// Beyond this, exp overflows or is less than half of the smallest subnormal.
 const EXP_LIMIT: f64 = 746.0;
 
-/// 1/2!, 1/3!, … 1/7!.
-const INVERSE_FACTORIALS: [Double; 6] = [
+/// 1/2!, 1/3!, 1/4!.
+const INVERSE_FACTORIALS: [Double; 3] = [
     Double { high: 0.5, low: 0.0 },
     Double { high: 1.0 / 6.0, low: 9.251_858_538_542_97e-18 },
     Double { high: 1.0 / 24.0, low: 2.312_964_634_635_742_7e-18 },
-    Double { high: 1.0 / 120.0, low: 1.156_482_317_317_871_4e-19 },
-    Double { high: 1.0 / 720.0, low: -5.300_543_954_373_577e-20 },
-    Double { high: 1.0 / 5040.0, low: 1.720_955_829_342_070_5e-22 },
 ];
-/// 1/8!, … 1/12!: terms so small that one `f64` holds them well enough.
-const SMALL_INVERSE_FACTORIALS: [f64; 5] =
-    [1.0 / 40_320.0, 1.0 / 362_880.0, 1.0 / 3_628_800.0, 1.0 / 39_916_800.0, 1.0 / 479_001_600.0];
+/// 5!, … 12!: their terms are so small that one `f64` holds them well enough.
+const LARGE_FACTORIALS: [f64; 8] =
+    [120.0, 720.0, 5_040.0, 40_320.0, 362_880.0, 3_628_800.0, 39_916_800.0, 479_001_600.0];
 
 /// a + b exactly.
 #[inline(always)]
@@ -67,6 +64,24 @@ impl Double {
         }
     }
 
+    /// The sum of finite numbers of like sign, or of a larger and a smaller one.
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        let (high, error) = two_sum(self.high, other.high);
+        let low = error + (self.low + other.low);
+        let sum = high + low;
+        Self { high: sum, low: low - (sum - high) }
+    }
+
+    /// The product of finite numbers.
+    #[inline(always)]
+    fn times(self, other: Self) -> Self {
+        let (high, error) = two_product(self.high, other.high);
+        let low = error + self.high.mul_add(other.low, self.low * other.high);
+        let sum = high + low;
+        Self { high: sum, low: low - (sum - high) }
+    }
+
     /// The nearest `f64`.
     #[inline(always)]
     pub fn to_f64(self) -> f64 {
@@ -87,21 +102,20 @@ impl Double {
         let inside = if self.high.abs() < EXP_LIMIT { self.high } else { 0.0 };
         let n = (inside * std::f64::consts::LOG2_E).round_ties_even();
         let (high, low) = two_sum(self.high, -n * LN_2_HIGH);
-        let r = Self::normalised(high, low) + Self { high: self.low, low: 0.0 }
-            - LN_2_REST * Self::constant(n);
+        let r = Self { high, low: low + self.low }.plus(LN_2_REST.times(Self::constant(-n)));
         // exp(r) = exp(r/64)⁶⁴: the small argument needs few terms, each squaring doubles it.
         let x = Self { high: r.high / 64.0, low: r.low / 64.0 };
         let mut tail = 0.0;
-        for coefficient in SMALL_INVERSE_FACTORIALS.into_iter().rev() {
-            tail = x.high.mul_add(tail, coefficient);
+        for factorial in LARGE_FACTORIALS.into_iter().rev() {
+            tail = x.high.mul_add(tail, 1.0 / factorial);
         }
         let mut sum = Self::constant(tail);
         for coefficient in INVERSE_FACTORIALS.into_iter().rev() {
-            sum = sum * x + coefficient;
+            sum = sum.times(x).plus(coefficient);
         }
-        let mut p = x.square() * sum + x;
+        let mut p = x.times(x).times(sum).plus(x);
         for _ in 0..6 {
-            p = Self { high: 2.0 * p.high, low: 2.0 * p.low } + p.square();
+            p = Self { high: 2.0 * p.high, low: 2.0 * p.low }.plus(p.times(p));
         }
         (p, n as i64)
     }
