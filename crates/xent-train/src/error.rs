@@ -63,7 +63,7 @@ pub enum DataProblem {
     #[error("two columns have this name")]
     DuplicateColumn,
     /// A row that is shorter or longer than the header.
-    #[error("{found} cells where the header has {expected}")]
+    #[error("expected {expected} cells, as many as the header has, found {found}")]
     Ragged {
         /// Cells in the header.
         expected: u64,

@@ -13,7 +13,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 pub struct Report {
     /// Heading of the page.
     pub title: String,
-    /// Paragraphs below it.
+    /// Paragraphs below it; what stands between backticks is code.
     pub summary: Vec<String>,
     /// The rest, in order.
     pub sections: Vec<Section>,
@@ -31,7 +31,7 @@ pub struct Section {
 /// A piece of a section.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Block {
-    /// Running text.
+    /// Running text; what stands between backticks is code.
     Paragraph(String),
     /// Rows under a header.
     Table(Table),
@@ -39,7 +39,7 @@ pub enum Block {
     Charts(Vec<Chart>),
     /// Names with what they stand for, such as a configuration.
     Facts(Vec<(String, String)>),
-    /// What the reader should know of.
+    /// What the reader should know of; what stands between backticks is code.
     Notices(Vec<String>),
 }
 
@@ -75,6 +75,9 @@ pub struct LineChart {
     pub y: String,
     /// The curves.
     pub series: Vec<Series>,
+    /// What solid and what dashed curves are, if that distinguishes curves of
+    /// one name; the legend then has each name once.
+    pub styles: Option<[String; 2]>,
 }
 
 /// A curve.
@@ -128,7 +131,7 @@ impl Report {
                 body {
                     main {
                         h1 { (self.title) }
-                        @for paragraph in &self.summary { p { (paragraph) } }
+                        @for paragraph in &self.summary { p { (with_code(paragraph)) } }
                         @for section in &self.sections {
                             section {
                                 h2 { (section.title) }
@@ -146,7 +149,7 @@ impl Report {
 impl Block {
     fn html(&self) -> Markup {
         match self {
-            Self::Paragraph(text) => html! { p { (text) } },
+            Self::Paragraph(text) => html! { p { (with_code(text)) } },
             Self::Table(table) => table.html(),
             Self::Charts(charts) => html! {
                 div.charts { @for chart in charts { (chart.html()) } }
@@ -155,8 +158,17 @@ impl Block {
                 dl { @for (name, value) in facts { dt { (name) } dd { (value) } } }
             },
             Self::Notices(notices) => html! {
-                ul.notices { @for notice in notices { li { (notice) } } }
+                ul.notices { @for notice in notices { li { (with_code(notice)) } } }
             },
+        }
+    }
+}
+
+/// Text with what stands between backticks as code.
+fn with_code(text: &str) -> Markup {
+    html! {
+        @for (index, part) in text.split('`').enumerate() {
+            @if index % 2 == 0 { (part) } @else { code { (part) } }
         }
     }
 }
@@ -257,13 +269,24 @@ impl<E: std::error::Error + Send + Sync> From<DrawingAreaErrorKind<E>> for Nothi
 
 impl LineChart {
     fn legend(&self) -> Markup {
+        let mut names: Vec<&Series> = Vec::new();
+        for series in &self.series {
+            if self.styles.is_none() || names.iter().all(|known| known.name != series.name) {
+                names.push(series);
+            }
+        }
         html! {
             ul.legend {
-                @for series in &self.series {
+                @for series in names {
+                    @let dashed = series.dashed && self.styles.is_none();
                     li {
-                        i.{ "c" (series.colour % COLOURS.len()) }.dashed[series.dashed] {}
+                        i.{ "c" (series.colour % COLOURS.len()) }.dashed[dashed] {}
                         (series.name)
                     }
+                }
+                @if let Some([solid, dashed]) = &self.styles {
+                    li { i {} (solid) }
+                    li { i.dashed {} (dashed) }
                 }
             }
         }
@@ -349,8 +372,7 @@ impl IntervalChart {
                 .into_drawing_area();
             let mut chart = ChartBuilder::on(&area)
                 .margin_top(8 * UNIT)
-                .margin_right(16 * UNIT)
-                .margin_left(16 * UNIT)
+                .margin_right(UNIT)
                 .x_label_area_size(44 * UNIT)
                 .build_cartesian_2d(x.clone(), f64::from(lines)..0.0)?;
             chart
@@ -400,7 +422,11 @@ impl Interval {
     /// One digit more than the axis, as the comparison is about small differences.
     fn label(&self, axis: &Range<f64>) -> String {
         let decimals = decimals(axis) + 1;
-        format!("{:.decimals$} ± {:.decimals$}", self.mean, self.deviation)
+        let mean = format!("{:.decimals$}", self.mean);
+        if self.deviation == 0.0 {
+            return mean;
+        }
+        format!("{mean} ± {:.decimals$}", self.deviation)
     }
 }
 
@@ -455,6 +481,7 @@ mod tests {
                 points: points.to_vec(),
                 ..Series::default()
             }],
+            styles: None,
         }
     }
 
@@ -519,6 +546,24 @@ mod tests {
             assert!(is_text, "{label} in {svg}");
         }
         assert!(!svg.contains("1.5"), "half an epoch");
+    }
+
+    #[test]
+    fn the_legend_has_each_name_once_if_styles_are_named() {
+        let mut chart = lines(&[(1.0, 2.0)]);
+        chart.series =
+            vec![chart.series[0].clone(), Series { dashed: true, ..chart.series[0].clone() }];
+        let items = |chart: &LineChart| chart.legend().into_string().matches("<li>").count();
+        assert_eq!(items(&chart), 2);
+        chart.styles = Some(["validation".to_owned(), "training".to_owned()]);
+        assert_eq!(items(&chart), 3);
+        assert!(chart.legend().into_string().contains("validation"));
+    }
+
+    #[test]
+    fn text_between_backticks_is_code() {
+        let html = page(vec![Block::Notices(vec!["`a<b`: 1 left out".to_owned()])]);
+        assert!(html.contains("<li><code>a&lt;b</code>: 1 left out</li>"));
     }
 
     #[test]

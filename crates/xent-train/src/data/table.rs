@@ -69,7 +69,13 @@ impl Table {
             Some("csv") => text::read(path, text::Delimiter::CommaOrSemicolon),
             Some("tsv" | "tab") => text::read(path, text::Delimiter::Tab),
             Some("parquet") => parquet::read(path),
-            _ => Err(DataError::new(path.display().to_string(), DataProblem::UnknownFormat)),
+            _ => {
+                let problem = match path.metadata() {
+                    Ok(_) => DataProblem::UnknownFormat,
+                    Err(error) => DataProblem::Unreadable(error),
+                };
+                Err(DataError::new(path.display().to_string(), problem))
+            }
         }
     }
 

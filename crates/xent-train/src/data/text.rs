@@ -282,11 +282,11 @@ mod tests {
     fn ragged_rows_are_named_by_row_and_line() {
         assert_eq!(
             message(csv("a,b\n1,2\n3\n")),
-            ", row 2 (line 3): 1 cells where the header has 2"
+            ", row 2 (line 3): expected 2 cells, as many as the header has, found 1"
         );
         assert_eq!(
             message(csv("a,b\r\n\r\n1,2\r\n\r\n\r\n3,4,5\r\n")),
-            ", row 2 (line 6): 3 cells where the header has 2"
+            ", row 2 (line 6): expected 2 cells, as many as the header has, found 3"
         );
         assert_eq!(
             message(csv("a,b\n\"1\n1\",2\n3,\"unclosed\n4,5\n6")),
@@ -325,7 +325,9 @@ mod tests {
     fn a_file_that_is_not_there_is_named() {
         let message = Table::read(Path::new("no/such.csv")).unwrap_err().to_string();
         assert!(message.starts_with("no/such.csv: cannot be read: "), "{message}");
-        let message = Table::open("no/such.csv").unwrap_err().to_string();
-        assert!(message.starts_with("no/such.csv: cannot be read: "), "{message}");
+        for path in ["no/such.csv", "such.xlsx", "no/such"] {
+            let message = Table::open(path).unwrap_err().to_string();
+            assert!(message.starts_with(&format!("{path}: cannot be read: ")), "{message}");
+        }
     }
 }
