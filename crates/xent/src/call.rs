@@ -241,6 +241,10 @@ impl<P: Predictions<Element = f64>> Call<'_, P> {
     pub fn steps(&self) -> Result<Vec<Step>> {
         let values = self.values()?;
         let (layout, predictions) = (self.layout()?, self.predictions.entries());
+        let class_weights: Option<Vec<_>> = self
+            .options
+            .class_weights
+            .map(|weights| weights.iter().map(|weight| weight.widen()).collect());
         let mut steps = Vec::new();
         for row in 0..values.len() {
             let at = row * layout.classes..(row + 1) * layout.classes;
@@ -255,7 +259,7 @@ impl<P: Predictions<Element = f64>> Call<'_, P> {
                     Targets::Values(values) => BlockTargets::Values(&values[at]),
                 },
                 classes: layout.classes,
-                class_weights: None,
+                class_weights: class_weights.as_deref(),
             };
             steps.extend(self.loss.steps(&block).unwrap_or_default());
         }

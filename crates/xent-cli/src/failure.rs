@@ -1,0 +1,29 @@
+//! Why a command fails.
+
+/// Why a command fails; the text is the line that the user sees.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// Arguments that do not fit together.
+    #[error("{0}")]
+    Usage(String),
+    /// A loss is unknown, or refuses its parameters or arguments.
+    #[error(transparent)]
+    Loss(#[from] xent::Error),
+    /// The standard output cannot be written.
+    #[error("the standard output cannot be written: {0}")]
+    Output(#[from] std::io::Error),
+    /// The standard output cannot be written as JSON.
+    #[error("the standard output cannot be written: {0}")]
+    Json(serde_json::Error),
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        match error.io_error_kind() {
+            Some(kind) => Self::Output(kind.into()),
+            None => Self::Json(error),
+        }
+    }
+}
+
+pub(crate) type Result<T = ()> = std::result::Result<T, Failure>;

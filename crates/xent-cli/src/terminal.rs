@@ -1,0 +1,71 @@
+//! What commands print with: colours where they are wanted, lines that fit, tables.
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use std::io::{StdoutLock, Write as _};
+use xent::catalogue::Entry;
+
+/// The standard output; drops colours unless it is a terminal that wants them.
+pub(crate) type Output = anstream::AutoStream<StdoutLock<'static>>;
+
+pub(crate) const HEADING: Style = Style::new().bold();
+pub(crate) const NAME: Style = AnsiColor::Cyan.on_default().bold();
+pub(crate) const CODE: Style = AnsiColor::Cyan.on_default();
+pub(crate) const TITLE: Style = Style::new().italic();
+pub(crate) const QUIET: Style = Style::new().dimmed();
+const WRONG: Style = AnsiColor::Red.on_default().bold();
+
+pub(crate) fn output() -> Output {
+    anstream::AutoStream::auto(std::io::stdout().lock())
+}
+
+/// Prints a failure as one line on the standard error stream.
+pub(crate) fn complain(failure: &dyn std::error::Error) {
+    let text = failure.to_string();
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    // When even the error stream is closed, the exit code alone must tell.
+    let _ = writeln!(anstream::stderr(), "{WRONG}error:{WRONG:#} {line}");
+}
+
+/// Columns to fill: those of the terminal, or 80, but no more than are good to read.
+pub(crate) fn width() -> usize {
+    textwrap::termwidth().clamp(40, 100)
+}
+
+/// `text` in lines that fit, each after `indent` spaces.
+pub(crate) fn wrapped(text: &str, indent: usize) -> String {
+    hanging(text, indent, indent)
+}
+
+/// `text` in lines that fit, the first after `first` spaces and the others after `others`.
+pub(crate) fn hanging(text: &str, first: usize, others: usize) -> String {
+    let (first, others) = (" ".repeat(first), " ".repeat(others));
+    let options = textwrap::Options::new(width())
+        .initial_indent(&first)
+        .subsequent_indent(&others)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::fill(text, options)
+}
+
+/// The formula of a loss in lines that fit, its definitions on lines of their own.
+pub(crate) fn formula(entry: &Entry) -> String {
+    let formula = entry.page().formula.replace(" where ", "\nwhere ");
+    formula.lines().map(|line| hanging(line, 2, 4)).collect::<Vec<_>>().join("\n")
+}
+
+/// Rows under a header without any rules; columns are right-aligned but for the first `left`.
+pub(crate) fn table<R>(header: &[&str], rows: impl IntoIterator<Item = R>, left: usize) -> String
+where
+    R: IntoIterator<Item = String>,
+{
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header.to_vec());
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width() as u16);
+    for row in rows {
+        table.add_row(row.into_iter().collect::<Vec<_>>());
+    }
+    for column in table.column_iter_mut().skip(left) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.trim_fmt()
+}
