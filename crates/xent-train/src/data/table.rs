@@ -307,3 +307,83 @@ impl Values {
         present().find(|(_, cell)| odd(cell))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(name: &str, numbers: &[f64]) -> Column {
+        Column { name: name.to_owned(), values: Values::Numbers(numbers.to_vec()) }
+    }
+
+    fn texts(name: &str, texts: &[Option<&str>]) -> Column {
+        let texts = texts.iter().map(|text| text.map(str::to_owned));
+        Column { name: name.to_owned(), values: Values::Texts(texts.collect()) }
+    }
+
+    fn table(columns: &[Column]) -> Table {
+        Table::new("t", columns.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn columns_that_do_not_fit_together_are_errors() {
+        let message =
+            |columns: &[Column]| Table::new("t", columns.to_vec()).unwrap_err().to_string();
+        assert!(message(&[]).starts_with("t: the file is empty"));
+        assert!(message(&[numbers("x", &[])]).ends_with("no row of data"));
+        assert!(message(&[numbers("x", &[1.0]), numbers("y", &[])]).contains("column `y`"));
+        assert!(message(&[numbers("x", &[1.0]), numbers("x", &[1.0])]).contains("two columns"));
+        assert_eq!(
+            message(&[numbers("x", &[1.0, f64::INFINITY])]),
+            "t, row 2, column `x`: `inf` is not a finite number"
+        );
+    }
+
+    #[test]
+    fn rows_without_a_target_are_left_out_and_the_others_keep_their_place() {
+        let whole =
+            table(&[numbers("x", &[1.0, 2.0, 3.0]), texts("y", &[Some("a"), None, Some("b")])]);
+        let known = whole.clone().with_known_target("y").unwrap();
+        assert_eq!(known.columns()[0].values, Values::Numbers(vec![1.0, 3.0]));
+        assert_eq!(known.place(1).row, 3);
+        assert_eq!(known.notices()[0].to_string(), "1 row without `y` left out");
+        assert_eq!(whole.clone().with_known_target("x").unwrap(), whole);
+
+        let none = table(&[numbers("x", &[1.0]), texts("y", &[None])]);
+        let message = none.with_known_target("y").unwrap_err().to_string();
+        assert_eq!(message, "t, column `y`: the target is missing");
+    }
+
+    #[test]
+    fn a_misspelt_column_is_suggested() {
+        let message = |name: &str| {
+            let table = table(&[numbers("price", &[1.0]), numbers("Size", &[1.0])]);
+            table.column(name).unwrap_err().to_string()
+        };
+        assert!(message("prize").ends_with("did you mean `price`?"));
+        assert!(message("size").ends_with("did you mean `Size`?"));
+        assert_eq!(message("bedrooms"), "t, column `bedrooms`: there is no such column");
+    }
+
+    #[test]
+    fn the_fingerprint_is_of_the_content_and_nothing_else() {
+        let print = |columns: &[Column]| table(columns).fingerprint().xxh3;
+        let columns =
+            [numbers("x", &[1.0, f64::NAN, 0.0]), texts("y", &[Some("ab"), None, Some("c")])];
+        let whole = print(&columns);
+        assert_eq!(whole, "f978d9315704cf64ac40f3e51c1ea0be", "old runs would not be recognised");
+        let renamed = Table::new("other", columns.to_vec()).unwrap();
+        assert_eq!(renamed.fingerprint().xxh3, whole);
+        let same = [numbers("x", &[1.0, -f64::NAN, -0.0]), columns[1].clone()];
+        assert_eq!(print(&same), whole);
+        for changed in [
+            [numbers("z", &[1.0, f64::NAN, 0.0]), columns[1].clone()],
+            [numbers("x", &[1.0, f64::NAN, 1e-300]), columns[1].clone()],
+            [columns[0].clone(), texts("y", &[Some("a"), None, Some("bc")])],
+            [columns[0].clone(), texts("y", &[Some("ab"), Some(""), Some("c")])],
+            [columns[1].clone(), columns[0].clone()],
+        ] {
+            assert_ne!(print(&changed), whole, "{changed:?}");
+        }
+    }
+}

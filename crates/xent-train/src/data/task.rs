@@ -20,6 +20,9 @@ pub enum Task {
 }
 
 impl Task {
+    /// All tasks, in the order in which to list them.
+    pub const ALL: [Self; 3] = [Self::Regression, Self::Binary, Self::Classes];
+
     /// Text is classes, and so are at most 20 distinct integers that occur
     /// twice or more on average; two distinct values are binary; other numbers
     /// are a regression. Rows without a target are not considered.
@@ -59,7 +62,7 @@ impl FromStr for Task {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Regression, Self::Binary, Self::Classes]
+        Self::ALL
             .into_iter()
             .find(|task| task.to_string() == text)
             .ok_or_else(|| format!("task `{text}` must be regression, binary or classes"))
@@ -171,7 +174,7 @@ mod tests {
 
     #[test]
     fn tasks_round_trip_through_text() {
-        for task in [Task::Regression, Task::Binary, Task::Classes] {
+        for task in Task::ALL {
             assert_eq!(task.to_string().parse(), Ok(task));
         }
         assert!("Ranking".parse::<Task>().is_err());
