@@ -2,5 +2,11 @@
 //!
 //! [`oracle`] evaluates the formula text of a loss in arbitrary precision, with exact first and
 //! second derivatives, and measures in units of the last place how far a result is from it.
+//! [`sample`] makes parameters, predictions and targets, random and adversarial.
+//! [`accuracy`] holds a loss of the catalogue against the oracle. [`laws`] are what every loss
+//! obeys whatever its formula. The test `conformance` loops them over the catalogue.
 
+pub mod accuracy;
+pub mod laws;
 pub mod oracle;
+pub mod sample;

@@ -9,6 +9,9 @@
 pub(crate) trait Task {
     type Output;
 
+    /// Whether vectors of 512 bits are worth compiling for.
+    const WIDEST: bool;
+
     /// Must be `#[inline(always)]`, and all that it calls in its loops too.
     fn run(self) -> Self::Output;
 }
@@ -18,12 +21,14 @@ pub(crate) trait Task {
 pub(crate) fn vectorised<T: Task>(task: T) -> T::Output {
     #[cfg(target_arch = "x86_64")]
     {
-        match x86::instruction_set() {
+        let best = x86::instruction_set();
+        if T::WIDEST && best == x86::InstructionSet::Avx512 {
             // SAFETY: instruction_set() saw these features on this processor.
-            x86::InstructionSet::Avx512 => return unsafe { x86::avx512(task) },
-            // SAFETY: as above.
-            x86::InstructionSet::Avx2 => return unsafe { x86::avx2(task) },
-            x86::InstructionSet::Portable => {}
+            return unsafe { x86::avx512(task) };
+        }
+        if best != x86::InstructionSet::Portable {
+            // SAFETY: as above; a processor with AVX-512 has these too.
+            return unsafe { x86::avx2(task) };
         }
     }
     task.run()
@@ -34,7 +39,7 @@ mod x86 {
     use super::Task;
     use std::sync::OnceLock;
 
-    #[derive(Clone, Copy)]
+    #[derive(Clone, Copy, PartialEq, Eq)]
     pub(super) enum InstructionSet {
         Portable,
         Avx2,

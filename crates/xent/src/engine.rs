@@ -461,6 +461,7 @@ struct Finish<'a, T: Element> {
 
 impl<T: Element> Task for Finish<'_, T> {
     type Output = ();
+    const WIDEST: bool = T::WIDEST_VECTORS;
 
     #[inline(always)]
     fn run(self) {

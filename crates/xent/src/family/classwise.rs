@@ -235,6 +235,7 @@ struct Rows<'a, L, T: Element> {
 
 impl<L: Classwise, T: Element> Task for Rows<'_, L, T> {
     type Output = ();
+    const WIDEST: bool = T::WIDEST_VECTORS;
 
     #[inline(always)]
     fn run(self) {
@@ -500,8 +501,8 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
         value
     }
 
-    /// Softmax link, a term f_c(log p_c) for each class:
-    /// ∂/∂z_j = f_j′ (1 − p_j) − p_j Σ_{c≠j} f_c′.
+    /// Softmax link, a term f_c(log p_c) for each class: ∂/∂z_j = f_j′ − p_j Σ f_c′, which for the
+    /// largest p_j is f_j′ (1 − p_j) − p_j Σ_{c≠j} f_c′.
     #[inline(always)]
     fn softmax(&mut self, scratch: &mut Scratch<T::Wide>) -> T::Wide {
         let Scratch { exponentials, terms, shares } = scratch;
@@ -544,8 +545,7 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
                 top_second * not_p.square() + p.square() * rest_second - p * not_p * all_first;
         }
         for (gradient, &e) in self.gradient.iter_mut().zip(&*exponentials) {
-            let other = softmax.class(T::Wide::ZERO, e, T::Wide::ZERO, classes);
-            *gradient = *gradient * other.complement - other.probability * (all_first - *gradient);
+            *gradient = *gradient - e / softmax.total * all_first;
         }
         self.gradient[top] = top_first * class.complement - class.probability * rest_first;
         value

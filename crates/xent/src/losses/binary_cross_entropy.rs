@@ -44,20 +44,19 @@ impl Pointwise for BinaryCrossEntropy {
 
     #[inline(always)]
     fn value<R: Real>(&self, prediction: R, target: R) -> R {
-        let not = R::ONE - target;
-        -(target.weigh(prediction.ln()) + not.weigh((-prediction).ln_1p()))
+        let no = R::ONE - target;
+        -(target.weigh(prediction.ln()) + no.weigh((-prediction).ln_1p()))
     }
 
     #[inline(always)]
     fn gradient<R: Real>(&self, prediction: R, target: R) -> R {
-        let not = R::ONE - target;
-        not.weigh(R::ONE / (R::ONE - prediction)) - target.weigh(R::ONE / prediction)
+        (R::ONE - target).over(R::ONE - prediction) - target.over(prediction)
     }
 
     #[inline(always)]
     fn curvature<R: Real>(&self, prediction: R, target: R) -> R {
-        let (not, other) = (R::ONE - target, R::ONE - prediction);
-        not.weigh(R::ONE / other.square()) + target.weigh(R::ONE / prediction.square())
+        let (no, other) = (R::ONE - target, R::ONE - prediction);
+        no.over(other).over(other) + target.over(prediction).over(prediction)
     }
 
     fn page(&self) -> Option<&dyn Catalogued> {

@@ -10,7 +10,7 @@ catalogued! {
     /// # Formula
     /// ```text
     /// sum(weight * target) * sum((1 - target) * gap^p) / classes
-    /// where gap = max(0, margin + prediction - sum(target * prediction))
+    /// where gap = max(margin + prediction - sum(target * prediction), 0)
     /// ```
     ///
     /// # When to use

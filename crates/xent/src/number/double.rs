@@ -18,6 +18,8 @@ pub struct Double {
 const LN_2_HIGH: f64 = 0.693_147_180_559_890_3;
 const LN_2_REST: Double = Double { high: 5.497_923_018_708_371e-14, low: 1.947_045_092_380_75e-31 };
 const LN_2: Double = Double { high: std::f64::consts::LN_2, low: 2.319_046_813_846_299_6e-17 };
+/// Below this, exp(x) − 1 and ln(1 + x) are x.
+const LINEAR: f64 = 1e-200;
 /// Beyond this, exp overflows or is less than half of the smallest subnormal.
 const EXP_LIMIT: f64 = 746.0;
 
@@ -117,7 +119,39 @@ impl Double {
         for _ in 0..6 {
             p = Self { high: 2.0 * p.high, low: 2.0 * p.low }.plus(p.times(p));
         }
-        (p, n as i64)
+        (if self.high.abs() < LINEAR { self } else { p }, n as i64)
+    }
+}
+
+impl Double {
+    /// ln(1 + self) for |self| ≤ ½: one Newton step on exp from the `f64` logarithm, with the
+    /// second-order term.
+    #[inline(always)]
+    fn ln_1p_near_0(self) -> Self {
+        let guess = Real::ln_1p(self.high);
+        let e = Self::constant(-guess).exp_m1();
+        let d = e + self + self * e;
+        let logarithm = Self::constant(guess) + (d - d.square() * Self::constant(0.5));
+        if self.high.abs() < LINEAR { self } else { logarithm }
+    }
+
+    /// n ln 2 for an integer n.
+    #[inline(always)]
+    fn times_ln_2(n: f64) -> Self {
+        Self::constant(n * LN_2_HIGH) + LN_2_REST * Self::constant(n)
+    }
+
+    /// `self = 2ᵏ m` with ¾ ≤ m < 1½, for positive finite numbers.
+    #[inline(always)]
+    fn split_exponent(self) -> (f64, Self) {
+        let subnormal = self.high < f64::MIN_POSITIVE;
+        let lift = if subnormal { (1u64 << 54) as f64 } else { 1.0 };
+        let lifted = Self { high: self.high * lift, low: self.low * lift };
+        // The exponent of 4/3 of a number moves on where the number passes 1½ times a power.
+        let biased = ((lifted.high * (4.0 / 3.0)).to_bits() >> 52) as i64;
+        let k = (biased - 1023).clamp(-1022, 1023);
+        let m = lifted.scaled(-k);
+        (k as f64 - if subnormal { 54.0 } else { 0.0 }, m)
     }
 }
 
@@ -211,31 +245,23 @@ impl Real for Double {
         if self.high < -EXP_LIMIT { -Self::ONE } else { above }
     }
 
-    /// One Newton step on exp from the `f64` logarithm, with the second-order term.
     #[inline(always)]
     fn ln(self) -> Self {
         let (k, m) = self.split_exponent();
-        let guess = Real::ln(m.high);
-        let d = m * Self::constant(-guess).exp() - Self::ONE;
-        let mantissa = Self::constant(guess) + (d - d.square() * Self::constant(0.5));
-        let k_ln_2 = Self::constant(k * LN_2_HIGH) + LN_2_REST * Self::constant(k);
-        let usual = k_ln_2 + mantissa;
         let ordinary = (self.high > 0.0) & (self.high < f64::INFINITY);
+        let usual = (m - Self::ONE).ln_1p_near_0() + Self::times_ln_2(k);
         if ordinary { usual } else { Self::constant(Real::ln(self.high)) }
     }
 
-    /// As [`ln`](Real::ln), through `exp_m1` where 1 + x would lose digits of x.
     #[inline(always)]
     fn ln_1p(self) -> Self {
-        let small = self.high.abs() < 0.5;
-        let x = if small { self } else { Self::ZERO };
-        let guess = Real::ln_1p(x.high);
-        let e = Self::constant(-guess).exp_m1();
-        let d = e + x + x * e;
-        let near = Self::constant(guess) + (d - d.square() * Self::constant(0.5));
-        let far = (self + Self::ONE).ln();
-        let kept = if self.high.abs() < f64::MIN_POSITIVE { self } else { near };
-        if small { kept } else { far }
+        let near = self.high.abs() < 0.5;
+        let sum = self + Self::ONE;
+        let (k, m) = sum.split_exponent();
+        let x = if near { self } else { m - Self::ONE };
+        let usual = x.ln_1p_near_0() + Self::times_ln_2(if near { 0.0 } else { k });
+        let ordinary = (sum.high > 0.0) & (sum.high < f64::INFINITY);
+        if ordinary { usual } else { Self::constant(Real::ln(sum.high)) }
     }
 
     #[inline(always)]
@@ -251,20 +277,5 @@ impl Real for Double {
     #[inline(always)]
     fn ln_2() -> Self {
         LN_2
-    }
-}
-
-impl Double {
-    /// `self = 2ᵏ m` with m near 1, for positive finite numbers.
-    #[inline(always)]
-    fn split_exponent(self) -> (f64, Self) {
-        let subnormal = self.high < f64::MIN_POSITIVE;
-        let lift = if subnormal { (1u64 << 54) as f64 } else { 1.0 };
-        let lifted = Self { high: self.high * lift, low: self.low * lift };
-        // 1.5 · 2ᵏ ≤ high moves on to the next k, so that m is in [0.75, 1.5).
-        let biased = ((lifted.high * (4.0 / 3.0)).to_bits() >> 52) as i64;
-        let k = (biased - 1023).clamp(-1022, 1023);
-        let m = lifted.scaled(-k);
-        (k as f64 - if subnormal { 54.0 } else { 0.0 }, m)
     }
 }

@@ -23,6 +23,10 @@ pub trait Element:
     /// The value below all others: −∞.
     const LOWEST: Self;
 
+    /// Whether kernels are compiled for vectors of 512 bits too.
+    #[doc(hidden)]
+    const WIDEST_VECTORS: bool;
+
     /// The exact value as a wide number.
     fn widen(self) -> Self::Wide;
 
@@ -43,6 +47,7 @@ impl Element for f32 {
     type Wide = f64;
     const NAME: &'static str = "f32";
     const LOWEST: Self = f32::NEG_INFINITY;
+    const WIDEST_VECTORS: bool = true;
 
     #[inline(always)]
     fn widen(self) -> f64 {
@@ -73,6 +78,8 @@ impl Element for f64 {
     type Wide = Double;
     const NAME: &'static str = "f64";
     const LOWEST: Self = f64::NEG_INFINITY;
+    /// Double-double arithmetic is bound by its long chains, and costly to compile.
+    const WIDEST_VECTORS: bool = false;
 
     #[inline(always)]
     fn widen(self) -> Double {

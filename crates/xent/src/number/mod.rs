@@ -90,6 +90,12 @@ pub trait Real:
         Self::ZERO.if_less(self.abs(), self * other, Self::ZERO)
     }
 
+    /// `self / divisor`, but 0 where `self` is 0 even if `divisor` is 0.
+    #[inline(always)]
+    fn over(self, divisor: Self) -> Self {
+        Self::ZERO.if_less(self.abs(), self / divisor, Self::ZERO)
+    }
+
     /// The logistic function `1 / (1 + exp(-self))`.
     #[inline(always)]
     fn sigmoid(self) -> Self {

@@ -1,0 +1,63 @@
+//! Every loss of the catalogue against its formula and against the laws.
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use xent::catalogue::Entry;
+use xent_testkit::accuracy::{Found, Worst, measure};
+use xent_testkit::laws::laws;
+use xent_testkit::sample::Tested;
+
+/// Inputs per loss and number type; a longer run takes the number from the environment.
+fn cases() -> usize {
+    std::env::var("XENT_CONFORMANCE_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(1500)
+}
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let mut trials = Vec::new();
+    for &entry in xent::catalogue() {
+        for (number, (law, check)) in laws() {
+            let name = [entry.name, law, number].join("::");
+            trials.push(Trial::test(name.trim_end_matches("::"), move || {
+                check(entry);
+                Ok(())
+            }));
+        }
+        trials.push(Trial::test(format!("{}::accuracy", entry.name), move || accuracy(entry)));
+    }
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// The budget of a loss holds, and is not far too loose.
+fn accuracy(entry: &'static Entry) -> Result<(), Failed> {
+    let (single, double) = (worst::<f32>(entry)?, worst::<f64>(entry)?);
+    let budgets = [
+        ("value", entry.ulp.value, &single.value, &double.value),
+        ("gradient", entry.ulp.gradient, &single.gradient, &double.gradient),
+        ("curvature", entry.ulp.curvature, &single.curvature, &double.curvature),
+    ];
+    for (what, budget, single, double) in budgets {
+        let found = if single.ulps > double.ulps { single } else { double };
+        if found.ulps > budget {
+            let Found { ulps, at } = found;
+            return Err(format!("{what}: {ulps} ulp, budget {budget}: {at}").into());
+        }
+        if budget > 4.0 * found.ulps {
+            let text = format!("{what}: budget {budget} is far too loose for {} ulp", found.ulps);
+            return Err(text.into());
+        }
+    }
+    Ok(())
+}
+
+fn worst<T: Tested>(entry: &Entry) -> Result<Worst, Failed> {
+    let worst = measure::<T>(entry, cases(), 1);
+    let few = worst.compared / 200;
+    if worst.unresolved > few || worst.cancelled > few {
+        let Worst { unresolved, cancelled, compared, .. } = worst;
+        return Err(format!("{unresolved} unresolved, {cancelled} cancelled of {compared}").into());
+    }
+    if worst.subnormal.ulps > 3.0 {
+        return Err(format!("subnormal result: {:?}", worst.subnormal).into());
+    }
+    Ok(worst)
+}
