@@ -8,13 +8,13 @@ fn main() {
         for (name, worst) in
             [("f32", measure::<f32>(entry, cases, 1)), ("f64", measure::<f64>(entry, cases, 1))]
         {
-            let Worst { value, gradient, curvature, subnormal, compared, cancelled, unresolved } =
+            let Worst { value, gradient, curvature, tiny, compared, cancelled, unresolved } =
                 &worst;
             println!(
                 "{:30} {name} {:10.4} {:10.4} {:10.4} {:10.4} {compared} {cancelled} {unresolved}",
-                entry.name, value.ulps, gradient.ulps, curvature.ulps, subnormal.ulps
+                entry.name, value.ulps, gradient.ulps, curvature.ulps, tiny.ulps
             );
-            for found in [value, gradient, curvature, subnormal] {
+            for found in [value, gradient, curvature, tiny] {
                 if found.ulps > 0.51 {
                     println!("      {:.3}: {}", found.ulps, found.at);
                 }

@@ -7,7 +7,7 @@ use xent::catalogue::Entry;
 use xent::{Buffers, Evaluate, Family, Loss, Reduction};
 
 /// An error that no rounding explains.
-const BEYOND_ROUNDING: f64 = 4.0;
+const BEYOND_ROUNDING: f64 = 1.0;
 /// How small a part of the value of a row the wide arithmetic can still tell from nothing.
 const CANCELLED: f64 = 1.0 / (1u64 << 50) as f64;
 
@@ -20,8 +20,8 @@ pub struct Worst {
     pub gradient: Found,
     /// Of an entry of a curvature.
     pub curvature: Found,
-    /// Of a result so small that it is subnormal, in units of the smallest number.
-    pub subnormal: Found,
+    /// Of a result so small that not all digits of the wide arithmetic exist there.
+    pub tiny: Found,
     /// How many values, and entries of gradients and curvatures, were compared.
     pub compared: usize,
     /// How many entries are differences of numbers so close that the wide arithmetic cannot tell
@@ -143,8 +143,8 @@ fn compare<T: Tested, P: xent::Predictions<Element = T>>(
                 worst.cancelled += 1;
                 continue;
             }
-            let subnormal = rounded.abs() < T::SMALLEST_NORMAL;
-            let found = if subnormal { &mut worst.subnormal } else { &mut *found };
+            let tiny = rounded.abs() < T::TINY;
+            let found = if tiny { &mut worst.tiny } else { &mut *found };
             found.note(error, || {
                 let (name, prediction, target) = (loss.name(), inputs.prediction, inputs.target);
                 format!(

@@ -12,8 +12,8 @@ pub trait Tested: Element {
     const FORMAT: Format;
     /// Decimal exponents of the smallest and the largest numbers to try.
     const EXPONENTS: (f64, f64);
-    /// Below this, numbers lose digits.
-    const SMALLEST_NORMAL: f64;
+    /// Below this, numbers or their wide counterparts lose digits.
+    const TINY: f64;
 
     /// The nearest number.
     fn from_f64(value: f64) -> Self;
@@ -24,7 +24,7 @@ pub trait Tested: Element {
 impl Tested for f32 {
     const FORMAT: Format = Format::F32;
     const EXPONENTS: (f64, f64) = (-45.0, 38.0);
-    const SMALLEST_NORMAL: f64 = f32::MIN_POSITIVE as f64;
+    const TINY: f64 = f32::MIN_POSITIVE as f64;
 
     fn from_f64(value: f64) -> Self {
         value as f32
@@ -38,7 +38,7 @@ impl Tested for f32 {
 impl Tested for f64 {
     const FORMAT: Format = Format::F64;
     const EXPONENTS: (f64, f64) = (-323.0, 300.0);
-    const SMALLEST_NORMAL: f64 = f64::MIN_POSITIVE;
+    const TINY: f64 = f64::MIN_POSITIVE / f64::EPSILON;
 
     fn from_f64(value: f64) -> Self {
         value

@@ -34,7 +34,7 @@ catalogued! {
     pub struct BinaryCrossEntropyWithLogits = "binary_cross_entropy_with_logits",
         aliases: ["bce_with_logits", "sigmoid_cross_entropy", "logistic_loss"],
         tags: ["binary"],
-        ulp: [1.0, 1.0, 1.0]
+        ulp: [0.51, 0.51, 0.51]
     {
         /// How many times a positive target counts.
         pos_weight: 1.0 in Range::NonNegative,

@@ -42,7 +42,7 @@ catalogued! {
     pub struct CrossEntropy = "cross_entropy",
         aliases: ["ce", "softmax_cross_entropy", "categorical_cross_entropy"],
         tags: ["multiclass"],
-        ulp: [1.0, 1.0, 1.0]
+        ulp: [0.51, 0.51, 0.51]
     {
         /// The share of each target that is spread evenly over all classes.
         label_smoothing: 0.0 in Range::Closed(0.0, 1.0),

@@ -33,7 +33,7 @@ catalogued! {
     pub struct LogCosh = "log_cosh",
         aliases: ["logcosh"],
         tags: ["regression", "robust"],
-        ulp: [1.0, 1.0, 1.0]
+        ulp: [0.51, 0.51, 0.51]
     {}
 }
 

@@ -35,7 +35,7 @@ catalogued! {
     pub struct MultiMargin = "multi_margin",
         aliases: ["multi_margin_loss", "weston_watkins", "multiclass_hinge"],
         tags: ["multiclass", "margin"],
-        ulp: [1.0, 1.0, 1.0]
+        ulp: [0.51, 0.51, 0.51]
     {
         /// The power of each gap.
         p: 1.0 in Range::OneOf(&[1.0, 2.0]),

@@ -32,7 +32,7 @@ catalogued! {
     pub struct Quantile = "quantile",
         aliases: ["pinball", "quantile_loss"],
         tags: ["regression", "robust"],
-        ulp: [1.0, 1.0, 1.0]
+        ulp: [0.51, 0.51, 0.0]
     {
         /// The quantile to predict.
         quantile: 0.5 in Range::Closed(0.0, 1.0),

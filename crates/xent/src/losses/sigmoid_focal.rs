@@ -35,7 +35,7 @@ catalogued! {
     pub struct SigmoidFocal = "sigmoid_focal",
         aliases: ["focal", "binary_focal", "focal_sigmoid"],
         tags: ["binary", "imbalance"],
-        ulp: [1.0, 1.0, 1.0]
+        ulp: [0.51, 0.51, 0.51]
     {
         /// How fast easy rows fade; 0 is binary cross-entropy.
         gamma: 2.0 in Range::NonNegative,

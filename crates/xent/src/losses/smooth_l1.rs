@@ -32,7 +32,7 @@ catalogued! {
     pub struct SmoothL1 = "smooth_l1",
         aliases: ["smooth_l1_loss"],
         tags: ["regression", "robust"],
-        ulp: [1.0, 1.0, 1.0]
+        ulp: [0.51, 0.51, 0.51]
     {
         /// The residual where the loss turns linear, in units of the target.
         beta: 1.0 in Range::NonNegative,

@@ -32,7 +32,7 @@ catalogued! {
     pub struct SoftmaxFocal = "softmax_focal",
         aliases: ["categorical_focal", "multiclass_focal", "focal_softmax"],
         tags: ["multiclass", "imbalance"],
-        ulp: [1.0, 1.0, 1.0]
+        ulp: [0.51, 0.51, 0.51]
     {
         /// How fast easy rows fade; 0 is cross-entropy.
         gamma: 2.0 in Range::NonNegative,

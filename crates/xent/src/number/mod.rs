@@ -87,13 +87,13 @@ pub trait Real:
     /// `self · other`, but 0 where `self` is 0 even if `other` is infinite: the rule 0·log 0 = 0.
     #[inline(always)]
     fn weigh(self, other: Self) -> Self {
-        Self::ZERO.if_less(self.abs(), self * other, Self::ZERO)
+        Self::ZERO.if_less(self.abs(), self * other, self * Self::ZERO)
     }
 
     /// `self / divisor`, but 0 where `self` is 0 even if `divisor` is 0.
     #[inline(always)]
     fn over(self, divisor: Self) -> Self {
-        Self::ZERO.if_less(self.abs(), self / divisor, Self::ZERO)
+        Self::ZERO.if_less(self.abs(), self / divisor, self * Self::ZERO)
     }
 
     /// The logistic function `1 / (1 + exp(-self))`.
