@@ -1,6 +1,6 @@
 //! Evaluating a loss: `loss.on(predictions, targets)`, options, and what to compute.
 
-use crate::engine::{Buffers, Options, Problem, Source, WideSums};
+use crate::engine::{Buffers, Options, Problem, Source};
 use crate::error::{Error, Result};
 use crate::family::classwise::Step;
 use crate::family::{Block, BlockTargets, Loss};
@@ -135,7 +135,7 @@ impl<'a, P: Predictions> Call<'a, P> {
     pub fn values(&self) -> Result<Vec<P::Element>> {
         let mut values = vec![P::Element::default(); self.layout()?.rows];
         let buffers = Buffers { values: Some(&mut values), ..Buffers::default() };
-        self.evaluate(Reduction::None, buffers)?;
+        self.sums_into(Reduction::None, buffers)?;
         Ok(values)
     }
 
@@ -144,8 +144,7 @@ impl<'a, P: Predictions> Call<'a, P> {
     /// # Errors
     /// Whatever is wrong with the arguments.
     pub fn sums(&self) -> Result<Sums> {
-        let sums = self.evaluate(Reduction::Sum, Buffers::default())?;
-        Ok(narrow_sums::<P::Element>(&sums))
+        self.sums_into(Reduction::Sum, Buffers::default())
     }
 
     /// The reduced loss and its gradient.
@@ -185,8 +184,7 @@ impl<'a, P: Predictions> Call<'a, P> {
     /// # Errors
     /// Whatever is wrong with the arguments, and buffers of the wrong length.
     pub fn evaluate_into(&self, buffers: Buffers<'_, P::Element>) -> Result<Sums> {
-        let sums = self.evaluate(self.options.reduction, buffers)?;
-        Ok(narrow_sums::<P::Element>(&sums))
+        self.sums_into(self.options.reduction, buffers)
     }
 
     fn zeros(&self) -> Vec<P::Element> {
@@ -197,21 +195,19 @@ impl<'a, P: Predictions> Call<'a, P> {
         self.predictions.layout(self.loss.family())
     }
 
-    fn evaluate(
-        &self,
-        reduction: Reduction,
-        buffers: Buffers<'_, P::Element>,
-    ) -> Result<WideSums<<P::Element as Element>::Wide>> {
+    fn problem(&self, reduction: Reduction) -> Result<Problem<'_, P::Element>> {
         let options = Options { reduction, ..self.options };
-        let layout = self.layout()?;
-        let problem = Problem { loss: self.loss, layout, targets: &self.targets, options };
-        problem.evaluate(Source::Shared(&self.predictions.entries()), buffers)
+        Ok(Problem { loss: self.loss, layout: self.layout()?, targets: &self.targets, options })
+    }
+
+    fn sums_into(&self, reduction: Reduction, buffers: Buffers<'_, P::Element>) -> Result<Sums> {
+        self.problem(reduction)?.sums(Source::Shared(&self.predictions.entries()), buffers)
     }
 
     fn reduced(&self, buffers: Buffers<'_, P::Element>) -> Result<f64> {
         self.check_reduction()?;
-        let sums = self.evaluate(self.options.reduction, buffers)?;
-        Ok(reduce::<P::Element>(&sums, self.options.reduction))
+        let problem = self.problem(self.options.reduction)?;
+        problem.reduced(Source::Shared(&self.predictions.entries()), buffers)
     }
 
     fn check_reduction(&self) -> Result<()> {
@@ -276,21 +272,7 @@ impl<P: PredictionsMut> Call<'_, P> {
         self.check_reduction()?;
         let (layout, options) = (self.layout()?, self.options);
         let problem = Problem { loss: self.loss, layout, targets: &self.targets, options };
-        let sums = self
-            .predictions
-            .replace(|entries| problem.evaluate(Source::Replaced(entries), Buffers::default()))?;
-        Ok(reduce::<P::Element>(&sums, options.reduction))
+        self.predictions
+            .replace(|entries| problem.reduced(Source::Replaced(entries), Buffers::default()))
     }
-}
-
-fn reduce<T: Element>(sums: &WideSums<T::Wide>, reduction: Reduction) -> f64 {
-    let weight = T::wide_to_f64(sums.weight);
-    match reduction {
-        Reduction::Mean if weight != 0.0 => T::wide_to_f64(sums.loss / sums.weight),
-        _ => T::wide_to_f64(sums.loss),
-    }
-}
-
-fn narrow_sums<T: Element>(sums: &WideSums<T::Wide>) -> Sums {
-    Sums { loss: T::wide_to_f64(sums.loss), weight: T::wide_to_f64(sums.weight) }
 }

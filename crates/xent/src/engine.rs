@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::family::{Block, BlockTargets, Domain, Family, Loss, Order, Outputs, Targeting};
 use crate::number::{Element, Real};
 use crate::predictions::Layout;
-use crate::reduce::{Reduction, WhenEmpty, stripes, tree};
+use crate::reduce::{Reduction, Sums, WhenEmpty, stripes, tree};
 use crate::targets::Targets;
 
 /// How many predictions a block holds, if rows are not longer than that.
@@ -68,19 +68,30 @@ impl<T> Default for Buffers<'_, T> {
     }
 }
 
-/// (Σwℓ, Σw) before rounding.
-pub(crate) struct WideSums<R> {
-    pub(crate) loss: R,
-    pub(crate) weight: R,
-}
-
 impl<T: Element> Problem<'_, T> {
-    /// Checks everything, then fills `buffers` and sums up. Nothing is written on an error.
-    pub(crate) fn evaluate(
+    /// Fills `buffers`, and gives (Σwℓ, Σw).
+    pub(crate) fn sums(&self, source: Source<'_, T>, buffers: Buffers<'_, T>) -> Result<Sums> {
+        let (loss, weight) = self.evaluate(source, buffers, false)?;
+        Ok(Sums { loss: T::wide_to_f64(loss), weight: T::wide_to_f64(weight) })
+    }
+
+    /// Fills `buffers`, and gives the reduced loss.
+    pub(crate) fn reduced(&self, source: Source<'_, T>, buffers: Buffers<'_, T>) -> Result<f64> {
+        let mean = self.options.reduction == Reduction::Mean;
+        let averaged = mean && T::SUMS_CAN_OVERFLOW;
+        let (loss, weight) = self.evaluate(source, buffers, averaged)?;
+        let divide = mean && !averaged && T::wide_to_f64(weight) != 0.0;
+        Ok(T::wide_to_f64(if divide { loss / weight } else { loss }))
+    }
+
+    /// Checks everything, then fills `buffers` and sums up wℓ and w. Nothing is written on an
+    /// error. If `averaged`, wℓ is divided by Σw before and not after the sum.
+    fn evaluate(
         &self,
         source: Source<'_, T>,
         buffers: Buffers<'_, T>,
-    ) -> Result<WideSums<T::Wide>> {
+        averaged: bool,
+    ) -> Result<(T::Wide, T::Wide)> {
         self.validate(source.as_slice(), &buffers)?;
         let class_weights: Option<Vec<T::Wide>> =
             self.options.class_weights.map(|weights| weights.iter().map(|w| w.widen()).collect());
@@ -101,8 +112,9 @@ impl<T: Element> Problem<'_, T> {
             (Source::Replaced(_), _) | (_, Buffers { gradient: Some(_), .. }) => Order::Gradient,
             _ => Order::Value,
         };
-        let run = Run { problem: self, class_weights: class_weights.as_deref(), scale, order };
-        Ok(WideSums { loss: run.all(source, buffers), weight })
+        let class_weights = class_weights.as_deref();
+        let run = Run { problem: self, class_weights, scale, averaged, order };
+        Ok((run.all(source, buffers), weight))
     }
 
     /// The factor of a row, 0 where it does not count.
@@ -280,6 +292,7 @@ struct Run<'a, T: Element> {
     class_weights: Option<&'a [T::Wide]>,
     /// What gradients are multiplied by besides the weight of their row: 1 / Σw for a mean.
     scale: T::Wide,
+    averaged: bool,
     order: Order,
 }
 
@@ -470,14 +483,19 @@ impl<T: Element> Task for Finish<'_, T> {
         for (value, &weight) in values.iter_mut().zip(&*weights) {
             *value = weighted(*value, weight);
         }
-        *self.sum = stripes(values);
-        for weight in weights.iter_mut() {
-            *weight = *weight * self.run.scale;
-        }
         if let Some(out) = self.values {
             for (out, &value) in out.iter_mut().zip(&*values) {
                 *out = T::narrow(value);
             }
+        }
+        if self.run.averaged {
+            for value in values.iter_mut() {
+                *value = *value * self.run.scale;
+            }
+        }
+        *self.sum = stripes(values);
+        for weight in weights.iter_mut() {
+            *weight = *weight * self.run.scale;
         }
         let classes = self.run.problem.layout.classes;
         for (out, wide) in [(self.gradient, gradient), (self.curvature, curvature)] {
