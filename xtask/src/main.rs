@@ -64,3 +64,35 @@ fn run(arguments: &[&str]) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    /// A dependency without its line in ARCHITECTURE.md, or a line without its dependency.
+    #[test]
+    fn every_dependency_is_justified() {
+        let read = |name: &str| {
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../");
+            std::fs::read_to_string(format!("{path}{name}")).expect(name)
+        };
+        let (manifest, architecture) = (read("Cargo.toml"), read("ARCHITECTURE.md"));
+        let section = manifest.split("[workspace.dependencies]").nth(1).expect("dependencies");
+        let section = section.split("\n[").next().expect("a section");
+        let mut used: Vec<&str> = section
+            .lines()
+            .filter_map(|line| line.split_once(" = "))
+            .map(|(name, _)| name)
+            .filter(|name| !name.starts_with("xent"))
+            .collect();
+        let table = architecture.split("## Dependencies").nth(1).expect("a table");
+        let mut justified: Vec<&str> = table
+            .lines()
+            .filter(|line| line.starts_with("| ") && !line.starts_with("| crate"))
+            .filter_map(|line| line.split('|').nth(1))
+            .flat_map(|names| names.split(','))
+            .filter_map(|name| name.split_whitespace().next())
+            .collect();
+        used.sort_unstable();
+        justified.sort_unstable();
+        assert_eq!(used, justified);
+    }
+}

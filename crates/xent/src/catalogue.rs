@@ -382,3 +382,70 @@ macro_rules! catalogued {
     };
 }
 pub(crate) use catalogued;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_and_aliases_are_unique() {
+        let mut seen = HashSet::new();
+        for entry in entries() {
+            for name in std::iter::once(&entry.name).chain(entry.aliases) {
+                assert!(seen.insert(*name), "{name} is taken twice");
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_of_a_loss_is_in_the_list() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/losses");
+        let files: HashSet<String> = std::fs::read_dir(folder)
+            .expect("the folder of losses")
+            .map(|file| file.expect("a file").path())
+            .map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned())
+            .filter(|name| name != "mod")
+            .collect();
+        let names: HashSet<String> = entries().iter().map(|entry| entry.name.to_owned()).collect();
+        assert_eq!(files, names);
+    }
+
+    #[test]
+    fn text_forms_are_read() {
+        for (text, name) in [
+            ("huber", "huber"),
+            (" Huber : delta = 2.50 ", "huber:delta=2.5"),
+            ("MSE", "mean_squared_error"),
+            ("smooth-l1:beta=1e-3", "smooth_l1:beta=0.001"),
+            ("huber:delta=1e+2", "huber:delta=100"),
+            ("mse + 0.5*mae", "mean_squared_error+0.5*mean_absolute_error"),
+            ("2*mse", "2*mean_squared_error"),
+        ] {
+            assert_eq!(loss(text).map(|loss| loss.name()), Ok(name.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, message) in [
+            ("hubr", "unknown loss 'hubr'; did you mean 'huber'?"),
+            ("xyzzy", "unknown loss 'xyzzy'; `xent list` shows them all"),
+            ("huber:delta=-1", "huber: delta is -1, but must be in (0, ∞)"),
+            ("huber:beta=1", "huber has no parameter 'beta'; it has delta"),
+            ("mse:a=1", "mean_squared_error has no parameter 'a'; it has none"),
+            (
+                "huber:delta",
+                "cannot read the loss 'huber:delta': 'delta' has no '='; write name:key=value,key=value",
+            ),
+            (
+                "mse+cross_entropy",
+                "mean_squared_error and cross_entropy cannot be added: they do not take the same \
+                 predictions and targets",
+            ),
+        ] {
+            let error = loss(text).expect_err(text);
+            assert_eq!(error.to_string(), message);
+        }
+    }
+}
