@@ -6,7 +6,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::{Device, FloatTensor};
 use burn::backend::{Autodiff, Backend, Flex, TensorMetadata, backend_extension};
-use burn::tensor::{DType, Shape, TensorData, read_sync};
+use burn::tensor::{DType, TensorData, read_sync};
 
 use crate::Batch;
 
@@ -16,8 +16,9 @@ pub(crate) trait LossOp: Backend {
     /// The reduced value, of shape `[1]`: the differentiable entry point.
     fn loss_value(predictions: FloatTensor<Self>, batch: &mut Batch<'_>) -> FloatTensor<Self> {
         let (device, dtype) = (predictions.device(), predictions.dtype());
-        let value = batch.value(&host_values::<Self>(predictions));
-        to_device::<Self>(vec![value as f32], [1].into(), dtype, &device)
+        let predictions = host_data::<Self>(predictions);
+        let value = batch.value(predictions.as_slice().expect(IS_F32));
+        to_device::<Self>(TensorData::from([value as f32]), dtype, &device)
     }
 
     /// The reduced value, of shape `[1]`, and its gradient, in the shape of the
@@ -26,13 +27,12 @@ pub(crate) trait LossOp: Backend {
         predictions: FloatTensor<Self>,
         batch: &mut Batch<'_>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let (device, dtype, shape) =
-            (predictions.device(), predictions.dtype(), predictions.shape());
-        let mut values = host_values::<Self>(predictions);
-        let value = batch.value_and_gradient(&mut values);
+        let (device, dtype) = (predictions.device(), predictions.dtype());
+        let mut data = host_data::<Self>(predictions);
+        let value = batch.value_and_gradient(data.as_mut_slice().expect(IS_F32));
         (
-            to_device::<Self>(vec![value as f32], [1].into(), dtype, &device),
-            to_device::<Self>(values, shape, dtype, &device),
+            to_device::<Self>(TensorData::from([value as f32]), dtype, &device),
+            to_device::<Self>(data, dtype, &device),
         )
     }
 }
@@ -68,7 +68,7 @@ impl<B: Backend> Backward<B, 1> for ScaleGradient {
     ) {
         let upstream = gradients.consume::<B>(&ops.node);
         let [Some(node)] = ops.parents else { return };
-        let scale = host_values::<B>(upstream)[0];
+        let scale = host_data::<B>(upstream).as_slice::<f32>().expect(IS_F32)[0];
         // Nothing usually follows the loss: then one pass over memory is saved.
         let gradient =
             if scale == 1.0 { ops.state } else { B::float_mul_scalar(ops.state, scale.into()) };
@@ -76,20 +76,17 @@ impl<B: Backend> Backward<B, 1> for ScaleGradient {
     }
 }
 
-/// The values of a tensor in row-major order: its own memory if it lies on the
-/// host, is contiguous and has no other owner, else a copy.
-fn host_values<B: Backend>(tensor: FloatTensor<B>) -> Vec<f32> {
+const IS_F32: &str = "host data was converted to f32";
+
+/// The values of a tensor as row-major `f32`: its own memory if it lies on the
+/// host, is contiguous, has that type and no other owner, else a copy.
+fn host_data<B: Backend>(tensor: FloatTensor<B>) -> TensorData {
     let data = read_sync(B::float_into_data(tensor)).expect("the device can be read");
-    data.try_into_vec_as().expect("floats convert to f32")
+    data.convert::<f32>()
 }
 
-fn to_device<B: Backend>(
-    values: Vec<f32>,
-    shape: Shape,
-    dtype: DType,
-    device: &Device<B>,
-) -> FloatTensor<B> {
-    B::float_from_data(TensorData::new(values, shape).convert_dtype(dtype), device)
+fn to_device<B: Backend>(data: TensorData, dtype: DType, device: &Device<B>) -> FloatTensor<B> {
+    B::float_from_data(data.convert_dtype(dtype), device)
 }
 
 #[cfg(test)]
