@@ -158,8 +158,8 @@ fn wide_softmax<T: Element>(row: &[T]) -> Vec<T::Wide> {
     if row.is_empty() {
         return exponentials;
     }
-    let total = Softmax::of(row, &mut exponentials).total;
-    exponentials.into_iter().map(|e| e / total).collect()
+    let top = Softmax::of(row, &mut exponentials).top;
+    exponentials.into_iter().map(|e| e * top).collect()
 }
 
 fn sum_of_others<R: Real>(p: &[R], left_out: usize) -> R {

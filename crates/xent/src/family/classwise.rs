@@ -296,8 +296,9 @@ pub(crate) struct Softmax<R> {
     max: R,
     /// Σ exp(logit − max) over the classes other than `argmax`.
     rest: R,
-    /// 1 + rest.
-    pub(crate) total: R,
+    /// 1 / (1 + rest), the probability of `argmax`.
+    pub(crate) top: R,
+    /// ln(1 + rest).
     log_total: R,
 }
 
@@ -311,7 +312,7 @@ impl<R: Real> Softmax<R> {
             *e = (logit.widen() - max).exp();
         }
         let rest = sum_without(exponentials, argmax);
-        Self { argmax, max, rest, total: rest + 1.0, log_total: rest.ln_1p() }
+        Self { argmax, max, rest, top: R::ONE / (rest + 1.0), log_total: rest.ln_1p() }
     }
 
     /// The log-probability of a logit of the row.
@@ -330,8 +331,8 @@ impl<R: Real> Softmax<R> {
     fn class(&self, logit: R, exponential: R, target: R, classes: R) -> Class<R> {
         Class {
             score: self.score(logit),
-            probability: exponential / self.total,
-            complement: ((self.rest - exponential) + 1.0) / self.total,
+            probability: exponential * self.top,
+            complement: ((self.rest - exponential) + 1.0) * self.top,
             target,
             classes,
         }
@@ -348,7 +349,7 @@ impl<R: Real> Softmax<R> {
         let classes = R::constant(logits.len() as f64);
         let usual = self.class(logits[class].widen(), exponentials[class], target, classes);
         if class == self.argmax {
-            Class { complement: self.rest / self.total, ..usual }
+            Class { complement: self.rest * self.top, ..usual }
         } else {
             usual
         }
@@ -480,7 +481,7 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
         let weight = self.class_weight(label);
         let [value, first, second] = self.term(class, weight);
         for (gradient, &e) in self.gradient.iter_mut().zip(&*exponentials) {
-            *gradient = -first * (e / softmax.total);
+            *gradient = -first * (e * softmax.top);
         }
         if let Some(gradient) = self.gradient.get_mut(label) {
             *gradient = first * class.complement;
@@ -545,7 +546,7 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
                 top_second * not_p.square() + p.square() * rest_second - p * not_p * all_first;
         }
         for (gradient, &e) in self.gradient.iter_mut().zip(&*exponentials) {
-            *gradient = *gradient - e / softmax.total * all_first;
+            *gradient = *gradient - e * softmax.top * all_first;
         }
         self.gradient[top] = top_first * class.complement - class.probability * rest_first;
         value

@@ -123,8 +123,9 @@ impl Real for f64 {
     fn ln_1p(self) -> Self {
         let u = 1.0 + self;
         let rounding = if self < 1.0 { self - (u - 1.0) } else { 1.0 - (u - self) };
-        let inside = u.ln() + rounding / u;
-        if u > 0.0 && u < f64::INFINITY { inside } else { u.ln() }
+        let logarithm = Real::ln(u);
+        let corrected = logarithm + rounding / u;
+        if u > 0.0 && u < f64::INFINITY { corrected } else { logarithm }
     }
 
     #[inline(always)]
@@ -134,7 +135,7 @@ impl Real for f64 {
 
     #[inline(always)]
     fn powf(self, exponent: f64) -> Self {
-        if exponent == 0.0 { 1.0 } else { (self.ln() * exponent).exp() }
+        if exponent == 0.0 { 1.0 } else { Real::exp(Real::ln(self) * exponent) }
     }
 
     #[inline(always)]
