@@ -1,5 +1,8 @@
 //! Why a command fails.
 
+use xent_train::error::{DataError, RunError};
+use xent_train::experiment::ExperimentError;
+
 /// Why a command fails; the text is the line that the user sees.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -9,6 +12,15 @@ pub(crate) enum Failure {
     /// A loss is unknown, or refuses its parameters or arguments.
     #[error(transparent)]
     Loss(#[from] xent::Error),
+    /// A table cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A run directory cannot be read or written.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// Training, judging or predicting fails.
+    #[error(transparent)]
+    Experiment(#[from] ExperimentError),
     /// The standard output cannot be written.
     #[error("the standard output cannot be written: {0}")]
     Output(#[from] std::io::Error),

@@ -1,11 +1,17 @@
 //! The `xent` command. It holds no mathematics and no list of losses: those are the catalogue's.
 
+mod compare;
 mod example;
 mod failure;
+mod interrupt;
 mod list;
 mod numbers;
 mod page;
+mod progress;
+mod recipe;
+mod saved;
 mod terminal;
+mod train;
 
 use clap::{Parser, Subcommand};
 use failure::{Failure, Result};
@@ -24,6 +30,10 @@ struct Arguments {
 enum Command {
     List(list::List),
     Explain(page::Explain),
+    Train(train::Train),
+    Compare(compare::Compare),
+    Evaluate(saved::Evaluate),
+    Predict(saved::Predict),
 }
 
 fn main() -> ExitCode {
@@ -45,5 +55,9 @@ fn run(command: &Command, output: &mut Output) -> Result {
     match command {
         Command::List(list) => list.run(output),
         Command::Explain(explain) => explain.run(output),
+        Command::Train(train) => train.run(output),
+        Command::Compare(compare) => compare.run(output),
+        Command::Evaluate(evaluate) => evaluate.run(output),
+        Command::Predict(predict) => predict.run(output),
     }
 }

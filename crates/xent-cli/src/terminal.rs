@@ -27,6 +27,11 @@ pub(crate) fn complain(failure: &dyn std::error::Error) {
     let _ = writeln!(anstream::stderr(), "{WRONG}error:{WRONG:#} {line}");
 }
 
+/// Prints what the user should know of on the standard error stream.
+pub(crate) fn note(text: &impl std::fmt::Display) {
+    let _ = writeln!(anstream::stderr(), "{QUIET}note:{QUIET:#} {text}");
+}
+
 /// Columns to fill: those of the terminal, or 80, but no more than are good to read.
 pub(crate) fn width() -> usize {
     textwrap::termwidth().clamp(40, 100)

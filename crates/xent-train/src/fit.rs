@@ -54,6 +54,9 @@ pub struct Examples<'a> {
     pub labels: Labels<'a>,
 }
 
+/// Judges predictions by a number.
+pub type Metric<'a> = dyn Fn(&[f32]) -> f64 + Sync + 'a;
+
 /// What to learn, and from what.
 #[derive(Clone)]
 pub struct Problem<'a> {
@@ -67,7 +70,7 @@ pub struct Problem<'a> {
     pub validation: Option<Examples<'a>>,
     /// Judges the predictions for the validation rows, row-major and as the
     /// loss takes them.
-    pub metric: Option<&'a (dyn Fn(&[f32]) -> f64 + Sync)>,
+    pub metric: Option<&'a Metric<'a>>,
 }
 
 /// A finished step of training.
@@ -242,12 +245,109 @@ pub fn predict<M: Model>(model: &M, head: &Head, features: &[f32], columns: usiz
     predictions
 }
 
+/// What training minimises: a loss, with a weight per class if wanted, behind
+/// the head that feeds it.
+#[derive(Clone)]
+pub struct Objective {
+    loss: Arc<dyn Loss>,
+    class_weights: Option<Vec<f32>>,
+    head: Head,
+    criterion: Criterion,
+}
+
+impl Objective {
+    /// The objective for labels in `classes` classes, or for numbers if `None`.
+    ///
+    /// # Errors
+    /// A loss on classes for numbers, and class weights that do not fit the
+    /// classes.
+    pub fn new(
+        loss: Arc<dyn Loss>,
+        class_weights: Option<Vec<f32>>,
+        classes: Option<usize>,
+    ) -> Result<Self, FitError> {
+        let head = Head::new(loss.as_ref(), classes)
+            .ok_or_else(|| FitError::NeedsClasses { loss: loss.name() })?;
+        let mut criterion = Criterion::new(loss.clone());
+        if let Some(weights) = &class_weights {
+            match classes {
+                None => return Err(FitError::WeightsWithoutClasses),
+                Some(expected) if expected != weights.len() => {
+                    return Err(FitError::ClassWeights { expected, actual: weights.len() });
+                }
+                Some(_) if loss.family() == Family::Classwise => {
+                    criterion = criterion.class_weights(weights.as_slice());
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(Self { loss, class_weights, head, criterion })
+    }
+
+    /// The loss.
+    pub fn loss(&self) -> &dyn Loss {
+        self.loss.as_ref()
+    }
+
+    /// What stands between a model and the loss.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The loss of all of `examples`, and the predictions, row-major and as the
+    /// loss takes them.
+    ///
+    /// # Errors
+    /// Whatever the loss refuses.
+    ///
+    /// # Panics
+    /// If the model does not take as many features as the examples have.
+    pub fn evaluate<M: Model>(
+        &self,
+        model: &M,
+        examples: &Examples<'_>,
+    ) -> Result<(f64, Vec<f32>), FitError> {
+        let Examples { features, columns, labels } = *examples;
+        let predictions = predict(model, &self.head, features, columns);
+        let shape = [labels.rows(), self.head.outputs()];
+        let tensor = Tensor::from_data(TensorData::new(predictions.clone(), shape), &device());
+        let rows: Vec<usize> = (0..labels.rows()).collect();
+        let loss = self.compare(&self.criterion, tensor, labels, &rows)?;
+        Ok((value(&loss), predictions))
+    }
+
+    fn compare(
+        &self,
+        criterion: &Criterion,
+        predictions: Tensor<2>,
+        labels: Labels<'_>,
+        rows: &[usize],
+    ) -> Result<Tensor<1>, FitError> {
+        let targets = self.head.targets(labels, rows);
+        Ok(match self.row_weights(labels, rows) {
+            Some(weights) => criterion.forward_weighted(predictions, targets, weights)?,
+            None => criterion.forward(predictions, targets)?,
+        })
+    }
+
+    /// The class weights of a pointwise loss, which knows no classes, by row.
+    fn row_weights(&self, labels: Labels<'_>, rows: &[usize]) -> Option<Tensor<1>> {
+        let weights = self.class_weights.as_ref()?;
+        match (self.loss.family(), labels) {
+            (Family::Pointwise, Labels::Classes { indices, .. }) => {
+                let weights: Vec<f32> = rows.iter().map(|&row| weights[indices[row]]).collect();
+                Some(Tensor::from_data(TensorData::new(weights, [rows.len()]), &device()))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// A checked problem.
 struct Fit<'a> {
     problem: &'a Problem<'a>,
     settings: &'a Settings,
-    head: Head,
-    criterion: Criterion,
+    objective: Objective,
 }
 
 impl<'a> Fit<'a> {
@@ -259,23 +359,9 @@ impl<'a> Fit<'a> {
             None if settings.early_stop.is_some() => return Err(FitError::NothingToStopBy),
             None => {}
         }
-        let loss = &problem.loss;
-        let head = Head::new(loss.as_ref(), problem.train.labels.classes())
-            .ok_or_else(|| FitError::NeedsClasses { loss: loss.name() })?;
-        let mut criterion = Criterion::new(loss.clone());
-        if let Some(weights) = &problem.class_weights {
-            match problem.train.labels.classes() {
-                None => return Err(FitError::WeightsWithoutClasses),
-                Some(expected) if expected != weights.len() => {
-                    return Err(FitError::ClassWeights { expected, actual: weights.len() });
-                }
-                Some(_) if loss.family() == Family::Classwise => {
-                    criterion = criterion.class_weights(weights.as_slice());
-                }
-                Some(_) => {}
-            }
-        }
-        Ok(Self { problem, settings, head, criterion })
+        let (loss, class_weights) = (problem.loss.clone(), problem.class_weights.clone());
+        let objective = Objective::new(loss, class_weights, problem.train.labels.classes())?;
+        Ok(Self { problem, settings, objective })
     }
 
     fn run<M: Model>(
@@ -284,7 +370,7 @@ impl<'a> Fit<'a> {
         observer: &mut dyn Observer,
     ) -> Result<Fitted<M>, FitError> {
         // An error of the loss then names the row of the data, not of a batch.
-        self.evaluate(&model, &self.problem.train)?;
+        self.objective.evaluate(&model, &self.problem.train)?;
         let mut optimizer = self.settings.optimizer.build();
         let mut best: Option<(f64, usize, M)> = None;
         let mut history: Vec<Epoch> = Vec::new();
@@ -347,36 +433,10 @@ impl<'a> Fit<'a> {
     /// The loss of some training rows, ready for `backward`.
     fn batch_loss<M: Model>(&self, model: &M, rows: &[usize]) -> Result<Tensor<1>, FitError> {
         let Problem { train, .. } = self.problem;
-        let predictions = self.head.activate(model.forward(train.gather(rows)));
+        let predictions = self.objective.head.activate(model.forward(train.gather(rows)));
         // By chance, all rows may be of classes of weight 0.
-        let criterion = self.criterion.clone().when_empty(WhenEmpty::Zero);
-        self.compare(&criterion, predictions, train.labels, rows)
-    }
-
-    fn compare(
-        &self,
-        criterion: &Criterion,
-        predictions: Tensor<2>,
-        labels: Labels<'_>,
-        rows: &[usize],
-    ) -> Result<Tensor<1>, FitError> {
-        let targets = self.head.targets(labels, rows);
-        Ok(match self.row_weights(labels, rows) {
-            Some(weights) => criterion.forward_weighted(predictions, targets, weights)?,
-            None => criterion.forward(predictions, targets)?,
-        })
-    }
-
-    /// The class weights of a pointwise loss, which knows no classes, by row.
-    fn row_weights(&self, labels: Labels<'_>, rows: &[usize]) -> Option<Tensor<1>> {
-        let weights = self.problem.class_weights.as_ref()?;
-        match (self.problem.loss.family(), labels) {
-            (Family::Pointwise, Labels::Classes { indices, .. }) => {
-                let weights: Vec<f32> = rows.iter().map(|&row| weights[indices[row]]).collect();
-                Some(Tensor::from_data(TensorData::new(weights, [rows.len()]), &device()))
-            }
-            _ => None,
-        }
+        let criterion = self.objective.criterion.clone().when_empty(WhenEmpty::Zero);
+        self.objective.compare(&criterion, predictions, train.labels, rows)
     }
 
     /// Loss and metric of the validation rows.
@@ -386,25 +446,10 @@ impl<'a> Fit<'a> {
         epoch: usize,
     ) -> Result<(Option<f64>, Option<f64>), FitError> {
         let Some(validation) = &self.problem.validation else { return Ok((None, None)) };
-        let (loss, predictions) = self.evaluate(model, validation)?;
+        let (loss, predictions) = self.objective.evaluate(model, validation)?;
         let batches = self.problem.train.labels.rows().div_ceil(self.settings.batch_size);
         self.check_finite("validation", loss, epoch, batches)?;
         Ok((Some(loss), self.problem.metric.map(|metric| metric(&predictions))))
-    }
-
-    /// The loss of all of `examples`, and the predictions.
-    fn evaluate<M: Model>(
-        &self,
-        model: &M,
-        examples: &Examples<'_>,
-    ) -> Result<(f64, Vec<f32>), FitError> {
-        let Examples { features, columns, labels } = *examples;
-        let predictions = predict(model, &self.head, features, columns);
-        let shape = [labels.rows(), self.head.outputs()];
-        let tensor = Tensor::from_data(TensorData::new(predictions.clone(), shape), &device());
-        let rows: Vec<usize> = (0..labels.rows()).collect();
-        let loss = self.compare(&self.criterion, tensor, labels, &rows)?;
-        Ok((value(&loss), predictions))
     }
 
     fn check_finite(

@@ -1,8 +1,10 @@
 //! Supervised learning on tables with the losses of `xent`: reading data,
 //! training, metrics, run directories and reports.
 
+pub mod compare;
 pub mod data;
 pub mod error;
+pub mod experiment;
 pub mod fit;
 pub mod head;
 pub mod metrics;

@@ -44,6 +44,47 @@ pub enum Metrics {
     Classification(Classification),
 }
 
+/// A metric as it is shown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figure {
+    /// Its name, such as `macro-F1`.
+    pub name: &'static str,
+    /// Its value; NaN if undefined.
+    pub value: f64,
+    /// Whether less is better.
+    pub lower_is_better: bool,
+}
+
+impl Metrics {
+    /// All metrics of the kind of task that are single numbers.
+    pub fn figures(&self) -> Vec<Figure> {
+        let more = |name, value| Figure { name, value, lower_is_better: false };
+        let less = |name, value| Figure { name, value, lower_is_better: true };
+        match self {
+            Self::Classification(metrics) => vec![
+                more("accuracy", metrics.accuracy),
+                more("macro-F1", metrics.macro_f1),
+                less("log loss", metrics.log_loss),
+                less("Brier", metrics.brier),
+            ],
+            Self::Regression(metrics) => vec![
+                less("MAE", metrics.mae),
+                less("RMSE", metrics.rmse),
+                more("R²", metrics.r2.unwrap_or(f64::NAN)),
+            ],
+        }
+    }
+
+    /// The one to follow during training: accuracy, or R².
+    pub fn headline(&self) -> Figure {
+        let figures = self.figures();
+        match self {
+            Self::Classification(_) => figures[0],
+            Self::Regression(_) => figures[2],
+        }
+    }
+}
+
 impl Regression {
     /// Compares one prediction per row with its target, both in the units of
     /// the target.

@@ -145,20 +145,7 @@ impl RunDirectory {
     /// The directory cannot be made or the file not written.
     pub fn write(&self, name: &str, content: &[u8]) -> Result<(), RunError> {
         fs::create_dir_all(&self.path).map_err(RunError::io(&self.path))?;
-        let path = self.file(name);
-        self.replace(&path, content).map_err(RunError::io(&path))
-    }
-
-    fn replace(&self, path: &Path, content: &[u8]) -> std::io::Result<()> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".unfinished-");
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.tempfile_in(&self.path)?;
-        file.write_all(content)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
+        write_file(&self.file(name), content)
     }
 
     /// Writes `run.json`, which makes the run a finished one: write it last.
@@ -217,6 +204,31 @@ impl RunDirectory {
             .map(|epoch| epoch.map_err(|error| malformed(&path, &error)))
             .collect()
     }
+}
+
+/// Writes a file, replacing one of this name: at every moment there is the old
+/// one or the new one, whole.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_file(path: &Path, content: &[u8]) -> Result<(), RunError> {
+    replace(path, content).map_err(RunError::io(path))
+}
+
+fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".unfinished-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 fn malformed(path: &Path, problem: &dyn std::error::Error) -> RunError {

@@ -1,0 +1,110 @@
+//! `xent compare`: losses against each other on the same rows.
+
+use crate::failure::{Failure, Result};
+use crate::progress::Progress;
+use crate::recipe::{Ingredients, Recipe, check_free, new_directory, save, stem};
+use crate::terminal::{HEADING, Output, note, table, wrapped};
+use std::io::Write as _;
+use xent_train::compare::{Comparison, RULE, compare, usual_losses};
+use xent_train::experiment::{Configuration, WeightedLoss};
+
+/// Compare losses on the same rows
+///
+/// Each loss is trained with each seed, which decides the split, the first weights and the order
+/// of the rows; so losses differ by nothing else. They are judged on the test rows by measures
+/// that do not depend on the loss, and `report.html` shows how they learned.
+///
+///   xent compare
+///   xent compare houses.csv --target price --loss mse --loss huber --loss huber:delta=0.5
+///   xent compare wine-quality --loss ce --loss ce@balanced --loss softmax_focal:gamma=1@1,1,1,1,1,2
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Compare {
+    /// CSV, TSV or Parquet file, or the name of a built-in table
+    #[arg(default_value = "wine-quality")]
+    data: String,
+    /// A loss to compare, once for each; after an `@` come class weights, `balanced` or a number
+    /// per class: `cross_entropy@balanced`. By task unless given
+    #[arg(long)]
+    loss: Vec<WeightedLoss>,
+    /// How many times to train each loss, from --seed upwards
+    #[arg(long, default_value_t = 5)]
+    seeds: usize,
+    #[command(flatten)]
+    recipe: Recipe,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Compare {
+    pub(crate) fn run(&self, output: &mut Output) -> Result {
+        crate::interrupt::wait_for_writing();
+        if self.seeds == 0 {
+            return Err(Failure::Usage("--seeds must be at least 1".to_owned()));
+        }
+        let Ingredients { table, target, task, hidden, shares: (validation, test), settings } =
+            self.recipe.read(&self.data)?;
+        let losses = match self.loss.is_empty() {
+            true => usual_losses(task),
+            false => self.loss.clone(),
+        };
+        let names = ["compare", stem(&self.data)];
+        let directory = self.recipe.out.clone().unwrap_or_else(|| new_directory(&names));
+        check_free(&directory, REPORT, self.recipe.force)?;
+
+        let mut progress = Progress::new(task, settings.epochs, losses.len() * self.seeds);
+        let loss = WeightedLoss::usual(task);
+        let configuration =
+            Configuration { target, task, loss, hidden, validation, test, settings };
+        let comparison = compare(&table, &configuration, &losses, self.seeds, &mut progress);
+        progress.finish();
+        let comparison = comparison?;
+        comparison.notices.iter().for_each(note);
+        let report = comparison.report().html();
+        save(&directory, REPORT, |run| Ok(run.write(REPORT, report.as_bytes())?))?;
+
+        if self.json {
+            serde_json::to_writer_pretty(&mut *output, &comparison)?;
+            writeln!(output)?;
+            return Ok(());
+        }
+        print(&comparison, output)?;
+        writeln!(output, "\nReport: {}", directory.join(REPORT).display())?;
+        Ok(())
+    }
+}
+
+const REPORT: &str = "report.html";
+
+fn print(comparison: &Comparison, output: &mut Output) -> Result {
+    let Comparison { data, target, rows: [train, validation, test], seeds, losses, .. } =
+        comparison;
+    let size = format!(
+        "`{target}` of {data}: {train} training, {validation} validation and {test} test rows, \
+         {} seeds",
+        seeds.len()
+    );
+    writeln!(output, "{}\n", wrapped(&size, 0))?;
+
+    let names: Vec<&str> = losses[0].measures.iter().map(|measure| measure.name).collect();
+    let header = |title: &'static str, names: &[&'static str]| [&[title], names].concat();
+    let cells = |cells: &dyn Fn(usize) -> Vec<String>| -> Vec<Vec<String>> {
+        let row = |index: usize| [vec![losses[index].loss.clone()], cells(index)].concat();
+        (0..losses.len()).map(row).collect()
+    };
+    let measures = cells(&|loss| losses[loss].cells()[..names.len()].to_vec());
+    let costs = cells(&|loss| losses[loss].cells()[names.len()..].to_vec());
+    let verdicts = cells(&|loss| {
+        losses[loss].measures.iter().map(|measure| measure.verdict.text().to_owned()).collect()
+    });
+    writeln!(output, "{HEADING}Test rows, mean ± standard deviation over the seeds{HEADING:#}")?;
+    writeln!(output, "{}\n", table(&header("loss", &names), measures, 1))?;
+    writeln!(output, "{HEADING}Difference to the best{HEADING:#}")?;
+    writeln!(output, "{}", table(&header("loss", &names), verdicts, 1))?;
+    writeln!(output, "{}\n", wrapped(RULE, 1))?;
+    writeln!(output, "{HEADING}Training{HEADING:#}")?;
+    let header = header("loss", &["gradient norm at start", "seconds per epoch"]);
+    writeln!(output, "{}", table(&header, costs, 1))?;
+    Ok(())
+}

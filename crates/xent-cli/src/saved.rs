@@ -1,0 +1,110 @@
+//! `xent evaluate` and `xent predict`: what a trained model says of other rows.
+
+use crate::failure::{Failure, Result};
+use crate::terminal::{Output, note};
+use crate::train::print_result;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use xent_train::data::Table;
+use xent_train::experiment::{Predictions, Saved};
+use xent_train::run::write_file;
+
+/// Judge a trained model on a table
+#[derive(Debug, clap::Args)]
+pub(crate) struct Evaluate {
+    /// Directory that `xent train` has written
+    run: PathBuf,
+    /// Table with the columns of training, the target among them
+    data: String,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Predict the target of a table with a trained model
+///
+/// Prints CSV with a line per row of the table, in its order: the prediction, and for classes
+/// the probability of each.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Predict {
+    /// Directory that `xent train` has written
+    run: PathBuf,
+    /// Table with the columns of training; it need not have the target
+    data: String,
+    /// File to write to instead, .csv or .tsv
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl Evaluate {
+    pub(crate) fn run(&self, output: &mut Output) -> Result {
+        let saved = Saved::open(&self.run)?;
+        let (result, notices) = saved.evaluate(Table::open(&self.data)?)?;
+        notices.iter().for_each(note);
+        if self.json {
+            serde_json::to_writer_pretty(&mut *output, &result)?;
+            writeln!(output)?;
+            return Ok(());
+        }
+        print_result("", &result, output)
+    }
+}
+
+impl Predict {
+    pub(crate) fn run(&self, output: &mut Output) -> Result {
+        crate::interrupt::wait_for_writing();
+        let delimiter = self.output.as_deref().map_or(Ok(b','), delimiter)?;
+        let saved = Saved::open(&self.run)?;
+        let (predictions, notices) = saved.predict(&Table::open(&self.data)?)?;
+        notices.iter().for_each(note);
+        let Some(path) = &self.output else {
+            return write(&predictions, delimiter, std::io::BufWriter::new(output));
+        };
+        let mut content = Vec::new();
+        write(&predictions, delimiter, &mut content)?;
+        crate::interrupt::without(|| write_file(path, &content))?;
+        Ok(())
+    }
+}
+
+fn delimiter(path: &Path) -> Result<u8> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("csv") => Ok(b','),
+        Some("tsv") => Ok(b'\t'),
+        _ => Err(Failure::Usage(format!(
+            "{}: predictions are written as .csv or .tsv; choose such a name",
+            path.display()
+        ))),
+    }
+}
+
+fn write(predictions: &Predictions, delimiter: u8, to: impl Write) -> Result {
+    let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(to);
+    let failed = |error: csv::Error| match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        kind => std::io::Error::other(format!("{kind:?}")),
+    };
+    match predictions {
+        Predictions::Numbers(numbers) => {
+            writer.write_record(["prediction"]).map_err(failed)?;
+            for number in numbers {
+                writer.write_record([number.to_string()]).map_err(failed)?;
+            }
+        }
+        Predictions::Classes { names, probabilities } => {
+            let header = names.iter().map(|name| format!("probability of {name}"));
+            let header = std::iter::once("prediction".to_owned()).chain(header);
+            writer.write_record(header).map_err(failed)?;
+            for row in probabilities.chunks_exact(names.len()) {
+                // Of equally probable classes the first, as in the metrics.
+                let best =
+                    (1..row.len()).fold(0, |best, c| if row[c] > row[best] { c } else { best });
+                let cells = row.iter().map(f64::to_string);
+                let cells = std::iter::once(names[best].clone()).chain(cells);
+                writer.write_record(cells).map_err(failed)?;
+            }
+        }
+    }
+    writer.flush()?;
+    Ok(())
+}

@@ -1,0 +1,340 @@
+//! The command as its users meet it: arguments in; output, files and exit code out.
+
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+fn xent(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_xent"))
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .expect("the command starts")
+}
+
+/// What a command that succeeds prints.
+fn printed(folder: &Path, arguments: &[&str]) -> String {
+    let output = xent(folder, arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The line of a command that fails, which prints nothing else.
+fn complaint(folder: &Path, arguments: &[&str]) -> String {
+    let output = xent(folder, arguments);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+    assert!(output.stdout.is_empty(), "{arguments:?} prints on stdout");
+    let line = errors.strip_suffix('\n').unwrap();
+    assert!(!line.contains('\n'), "{arguments:?}: {errors}");
+    line.strip_prefix("error: ").unwrap_or_else(|| panic!("{arguments:?}: {errors}")).to_owned()
+}
+
+fn here() -> &'static Path {
+    Path::new(".")
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// A folder with `line.csv`, whose `y` is nearly linear, and `sides.csv`, whose `side` follows
+/// from the sign of `x`.
+fn tables() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut line, mut sides) = ("x,z,y\n".to_owned(), "x,z,side\n".to_owned());
+    for row in 0..200 {
+        let (x, z) = (f64::from(row) - 99.5, f64::from(row * 37 % 101));
+        writeln!(line, "{x},{z},{}", 1000.0 + 3.0 * x - z + 0.1 * f64::from(row % 7)).unwrap();
+        writeln!(sides, "{x},{z},{}", if x < 0.0 { "left" } else { "right" }).unwrap();
+    }
+    fs::write(folder.path().join("line.csv"), line).unwrap();
+    fs::write(folder.path().join("sides.csv"), sides).unwrap();
+    folder
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_list_has_every_loss_in_lines_that_fit() {
+    let list = printed(here(), &["list"]);
+    assert!(list.lines().all(|line| line.chars().count() <= 80), "{list}");
+    let losses = json(&printed(here(), &["list", "--json"]));
+    let losses = losses.as_array().unwrap();
+    assert_eq!(losses.len(), xent::catalogue().len());
+    for (loss, entry) in losses.iter().zip(xent::catalogue()) {
+        assert!(list.lines().any(|line| line.trim_start().starts_with(entry.name)));
+        let keys: Vec<&str> = loss.as_object().unwrap().keys().map(String::as_str).collect();
+        let expected = ["aliases", "family", "name", "params", "summary", "tags", "ulp"];
+        assert!(expected.iter().all(|key| keys.contains(key)), "{keys:?}");
+        assert_eq!(loss["name"], entry.name);
+        assert_eq!(loss["ulp"]["gradient"], entry.ulp.gradient);
+        assert_eq!(loss["params"].as_array().unwrap().len(), entry.parameters.len());
+    }
+}
+
+#[test]
+fn every_loss_has_a_page() {
+    for entry in xent::catalogue() {
+        let page = printed(here(), &["explain", entry.name]);
+        assert!(page.starts_with(entry.name) && page.contains("\nFormula\n"), "{page}");
+        assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
+        assert!(entry.parameters.iter().all(|parameter| page.contains(parameter.name)));
+    }
+}
+
+#[test]
+fn a_confident_row_keeps_its_loss() {
+    let arguments = ["explain", "cross_entropy", "--prediction=20,0,0", "--target=0", "--json"];
+    assert_eq!(
+        printed(here(), &arguments),
+        "{\"loss\":\"cross_entropy\",\"dtype\":\"f32\",\"value\":[4.1223074e-9],\
+         \"gradient\":[-4.1223074e-9,2.0611537e-9,2.0611537e-9],\
+         \"curvature\":[4.1223074e-9,2.0611537e-9,2.0611537e-9]}\n"
+    );
+}
+
+#[test]
+fn targets_are_classes_or_distributions_by_their_number() {
+    let values = |prediction: &str, target: &str| {
+        let options = [format!("--prediction={prediction}"), format!("--target={target}")];
+        let arguments = ["explain", "ce", &options[0], &options[1], "--dtype=f64", "--json"];
+        json(&printed(here(), &arguments))["value"].clone()
+    };
+    let ln2 = 2f64.ln();
+    assert_eq!(values("0,0;0,0", "0,1"), serde_json::json!([ln2, ln2]));
+    assert_eq!(values("0,0;0,0", "0;1"), serde_json::json!([ln2, ln2]));
+    assert_eq!(values("0,0;0,0", "0.5,0.5;1,0"), serde_json::json!([ln2, ln2]));
+    assert_eq!(values("-inf,0", "1"), serde_json::json!([0.0]));
+    assert_eq!(values("-inf,0", "0"), serde_json::json!(["inf"]));
+    assert_eq!(values("nan,0", "0"), serde_json::json!(["nan"]));
+}
+
+#[test]
+fn an_example_is_worked_step_by_step() {
+    let arguments = ["explain", "cross_entropy_probabilities", "--prediction=0.5,0.4,0.1"];
+    let example = printed(here(), &[&arguments[..], &["--target=1,0,0"]].concat());
+    assert!(example.contains("0.693147") && example.contains("value      0.6931472"), "{example}");
+    let example = printed(here(), &["explain", "huber", "--prediction=3,-0.5", "--target=0,0"]);
+    assert!(example.contains("2.5") && example.contains("0.125"), "{example}");
+    let weighted = ["explain", "ce", "--prediction=0,0", "--target=0", "--class-weights=3,1"];
+    assert!(printed(here(), &weighted).contains("value      2.0794415"));
+}
+
+#[test]
+fn mistakes_in_arguments_are_one_line() {
+    let cases: [(&[&str], &str); 12] = [
+        (&["explain", "hubber"], "did you mean 'huber'?"),
+        (&["explain", "huber:delta=-1"], "delta is -1, but must be in (0, ∞)"),
+        (&["explain", "huber:gamma=1"], "huber has no parameter 'gamma'; it has delta"),
+        (&["explain", "ce", "--prediction=1,2", "--target=2"], "targets[0] is 2"),
+        (&["explain", "ce", "--prediction=1,2", "--target=0.5"], "0.5 is not a class index"),
+        (&["explain", "ce", "--prediction=1,x", "--target=0"], "--prediction: `x`"),
+        (&["train", "iris", "--loss", "huber"], "3 classes; use cross_entropy"),
+        (&["train", "iris", "--loss", "focal"], "use softmax_focal"),
+        (&["train", "iris", "--lr", "-1"], "learning rate is -1, but must be above 0"),
+        (&["train", "iris", "--class-weights", "1,2"], "2 class weights for 3 classes"),
+        (&["train", "iriss"], "did you mean `iris`?"),
+        (&["compare", "iris", "--seeds", "0"], "--seeds must be at least 1"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, expected) in cases {
+        let complaint = complaint(folder.path(), arguments);
+        assert!(complaint.contains(expected), "{complaint}");
+    }
+    assert_eq!(names(folder.path()), [""; 0]);
+}
+
+#[test]
+fn mistakes_in_data_are_named_by_their_place_and_leave_nothing() {
+    let cases = [
+        ("empty.csv", "", "y", "the file is empty"),
+        ("header.csv", "x,y\n", "y", "no row of data"),
+        ("ragged.csv", "x,y\n1,2\n3\n", "y", "row 2 (line 3)"),
+        ("one.csv", "x,y\n1,5\n2,5\n3,5\n", "y", "every row has the target `5`"),
+        ("column.csv", "x,price\n1,5\n2,6\n", "prise", "did you mean `price`?"),
+        ("infinite.csv", "x,y\n1,2\ninf,3\n", "y", "row 2 (line 3), column `x`"),
+        ("truncated.parquet", "PAR1abc", "y", "not a complete and readable Parquet file"),
+    ];
+    for (name, content, target, expected) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(name), content).unwrap();
+        let complaint = complaint(folder.path(), &["train", name, "--target", target]);
+        assert!(complaint.starts_with(name) && complaint.contains(expected), "{complaint}");
+        assert_eq!(names(folder.path()), [name]);
+    }
+}
+
+#[test]
+fn a_regression_is_trained_saved_evaluated_and_predicted() {
+    let folder = tables();
+    let folder = folder.path();
+    let train = "train line.csv --target y --model linear --lr 0.05 --epochs 60 --out run";
+    let train: Vec<&str> = train.split(' ').collect();
+    let summary = printed(folder, &train);
+    assert!(summary.starts_with("Test loss") && summary.contains("\nTest R²"), "{summary}");
+    let run = json(&fs::read_to_string(folder.join("run/run.json")).unwrap());
+    assert!(run["test"]["r2"].as_f64() > Some(0.99), "{}", run["test"]);
+    assert_eq!(
+        names(&folder.join("run")),
+        ["history.csv", "model.safetensors", "report.html", "run.json"]
+    );
+
+    let result = json(&printed(folder, &["evaluate", "run", "line.csv", "--json"]));
+    assert!(result["r2"].as_f64() > Some(0.99), "{result}");
+
+    let predictions = printed(folder, &["predict", "run", "line.csv"]);
+    let table = fs::read_to_string(folder.join("line.csv")).unwrap();
+    assert_eq!(predictions.lines().next(), Some("prediction"));
+    assert_eq!(predictions.lines().count(), table.lines().count());
+    for (prediction, row) in predictions.lines().zip(table.lines()).skip(1) {
+        let target: f64 = row.rsplit(',').next().unwrap().parse().unwrap();
+        let error = (prediction.parse::<f64>().unwrap() - target).abs();
+        // The targets have a standard deviation of about 180.
+        assert!(error < 40.0, "{prediction} for {target}");
+    }
+    assert_eq!(printed(folder, &["predict", "run", "line.csv", "-o", "predictions.csv"]), "");
+    assert_eq!(fs::read_to_string(folder.join("predictions.csv")).unwrap(), predictions);
+    assert_eq!(names(folder), ["line.csv", "predictions.csv", "run", "sides.csv"]);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_model() {
+    let folder = tables();
+    let folder = folder.path();
+    let train = |out: &str, seed: &str| {
+        let options = ["--target", "side", "--epochs", "3", "--seed", seed, "--out", out];
+        printed(folder, &[&["train", "sides.csv"], &options[..]].concat());
+        fs::read(folder.join(out).join("model.safetensors")).unwrap()
+    };
+    let first = train("a", "7");
+    assert_eq!(first, train("b", "7"));
+    assert_ne!(first, train("c", "8"));
+}
+
+#[test]
+fn classes_are_predicted_with_their_probabilities() {
+    let folder = tables();
+    let folder = folder.path();
+    for loss in ["bce_with_logits", "cross_entropy@balanced", "hinge", "bce", "mse_softmax"] {
+        let options = ["--target", "side", "--loss", loss, "--lr", "0.01", "--epochs", "40"];
+        let out = ["--out", "run", "--force", "--json"];
+        let result = printed(folder, &[&["train", "sides.csv"], &options[..], &out].concat());
+        assert!(json(&result)["test"]["accuracy"].as_f64() >= Some(0.9), "{loss}: {result}");
+        let predictions = printed(folder, &["predict", "run", "sides.csv"]);
+        let header = "prediction,probability of left,probability of right";
+        assert_eq!(predictions.lines().next(), Some(header));
+        for line in predictions.lines().skip(1) {
+            let cells: Vec<&str> = line.split(',').collect();
+            let [left, right] = [1, 2].map(|cell| cells[cell].parse::<f64>().unwrap());
+            assert!((left + right - 1.0).abs() < 1e-6, "{line}");
+            assert_eq!(cells[0], if right > left { "right" } else { "left" });
+        }
+    }
+    fs::write(folder.join("new.csv"), "x,z,side\n1,2,left\n1,2,up\n").unwrap();
+    let complaint = complaint(folder, &["evaluate", "run", "new.csv"]);
+    assert!(complaint.starts_with("new.csv, row 2 (line 3), column `side`"), "{complaint}");
+    assert!(complaint.contains("`up` was not seen in training"), "{complaint}");
+}
+
+#[test]
+fn the_test_result_is_found_again_on_the_same_rows() {
+    let folder = tables();
+    let folder = folder.path();
+    // Two equal halves: whatever the split, all rows of `same.csv` are alike.
+    let rows = "x,side\n".to_owned() + &"1,a\n2,b\n".repeat(50);
+    fs::write(folder.join("same.csv"), rows).unwrap();
+    let options = ["--target", "side", "--epochs", "2", "--class-weights", "balanced"];
+    printed(folder, &[&["train", "same.csv"], &options[..], &["--out", "run"]].concat());
+    let run = json(&fs::read_to_string(folder.join("run/run.json")).unwrap());
+    let result = json(&printed(folder, &["evaluate", "run", "same.csv", "--json"]));
+    for metric in ["loss", "accuracy", "brier", "log_loss"] {
+        let [a, b] = [&run["test"], &result].map(|result| result[metric].as_f64().unwrap());
+        assert!((a - b).abs() <= 1e-6 * a.abs(), "{metric}: {a} {b}");
+    }
+}
+
+#[test]
+fn runs_are_replaced_only_by_force() {
+    let folder = tables();
+    let folder = folder.path();
+    let train = ["train", "line.csv", "--target", "y", "--epochs", "1", "--out", "run"];
+    printed(folder, &train);
+    let before = fs::read(folder.join("run/run.json")).unwrap();
+    assert!(complaint(folder, &train).contains("--force"));
+    assert_eq!(fs::read(folder.join("run/run.json")).unwrap(), before);
+    printed(folder, &[&train[..], &["--force", "--seed", "1"]].concat());
+    assert_ne!(fs::read(folder.join("run/run.json")).unwrap(), before);
+    // Without a directory of their own, runs get a new one each.
+    printed(folder, &train[..6]);
+    printed(folder, &train[..6]);
+    let runs = names(&folder.join("runs"));
+    assert_eq!(runs, ["line-mean_squared_error", "line-mean_squared_error-2"]);
+}
+
+#[test]
+fn losses_are_compared_and_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let losses = ["--loss", "ce", "--loss", "ce@balanced", "--loss", "ce", "--loss", "mse_softmax"];
+    let options = ["compare", "iris", "--seeds", "3", "--epochs", "4"];
+    let compare = [&options[..], &losses].concat();
+    let table = printed(folder, &compare);
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    assert!(table.contains("within noise") && table.contains("macro-F1"), "{table}");
+    let path = table.lines().last().unwrap().strip_prefix("Report: ").unwrap();
+    let report = fs::read_to_string(folder.join(path)).unwrap();
+    assert!(report.contains("<svg") && report.ends_with("</html>"));
+
+    let result = json(&printed(folder, &[&compare[..], &["--json"]].concat()));
+    let losses = result["losses"].as_array().unwrap();
+    // The same loss gives the same numbers, as nothing else differs.
+    assert_eq!(losses[0]["measures"][0]["values"], losses[2]["measures"][0]["values"]);
+    assert_eq!(losses[0]["first_gradient_norm"], losses[2]["first_gradient_norm"]);
+    // The classes of iris are of one size, so that balance changes next to nothing.
+    let norm = |loss: usize| losses[loss]["first_gradient_norm"]["mean"].as_f64().unwrap();
+    assert!((norm(0) - norm(1)).abs() < 0.05 * norm(0));
+    assert!(norm(3) < norm(0));
+}
+
+#[test]
+fn a_reader_that_stops_is_no_error() {
+    for arguments in [&["list"][..], &["list", "--json"], &["explain", "huber"]] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_xent"))
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_leaves_nothing() {
+    let folder = tables();
+    let arguments = ["train", "line.csv", "--target", "y", "--epochs", "100000000"];
+    let child = Command::new(env!("CARGO_BIN_EXE_xent"))
+        .current_dir(folder.path())
+        .args(arguments)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    assert_eq!(names(folder.path()), ["line.csv", "sides.csv"]);
+}
