@@ -10,3 +10,8 @@ pub mod accuracy;
 pub mod laws;
 pub mod oracle;
 pub mod sample;
+
+/// The example of the README runs with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
