@@ -3,9 +3,9 @@
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;
 use crate::recipe::{Ingredients, Recipe, check_free, new_directory, save, stem};
-use crate::terminal::{HEADING, Output, note, table, wrapped};
+use crate::terminal::{HEADING, Output, count, note, table, wrapped};
 use std::io::Write as _;
-use xent_train::compare::{Comparison, RULE, compare, usual_losses};
+use xent_train::compare::{COSTS, Comparison, Contender, RULE, compare, usual_losses};
 use xent_train::experiment::{Configuration, WeightedLoss};
 
 /// Compare losses on the same rows
@@ -82,29 +82,25 @@ fn print(comparison: &Comparison, output: &mut Output) -> Result {
         comparison;
     let size = format!(
         "`{target}` of {data}: {train} training, {validation} validation and {test} test rows, \
-         {} seeds",
-        seeds.len()
+         {}",
+        count(seeds.len(), "seed")
     );
     writeln!(output, "{}\n", wrapped(&size, 0))?;
 
-    let names: Vec<&str> = losses[0].measures.iter().map(|measure| measure.name).collect();
-    let header = |title: &'static str, names: &[&'static str]| [&[title], names].concat();
-    let cells = |cells: &dyn Fn(usize) -> Vec<String>| -> Vec<Vec<String>> {
-        let row = |index: usize| [vec![losses[index].loss.clone()], cells(index)].concat();
-        (0..losses.len()).map(row).collect()
+    let names: Vec<&'static str> = losses[0].measures.iter().map(|measure| measure.name).collect();
+    let by_loss = |columns: &[&'static str], cells: &dyn Fn(&Contender) -> Vec<String>| {
+        let header = [&["loss"], columns].concat();
+        table(&header, losses.iter().map(|loss| [vec![loss.loss.clone()], cells(loss)].concat()), 1)
     };
-    let measures = cells(&|loss| losses[loss].cells()[..names.len()].to_vec());
-    let costs = cells(&|loss| losses[loss].cells()[names.len()..].to_vec());
-    let verdicts = cells(&|loss| {
-        losses[loss].measures.iter().map(|measure| measure.verdict.text().to_owned()).collect()
-    });
+    // Without spaces the table fits 80 columns.
+    let narrow = |cell: &String| cell.replace(" ± ", "±");
+    let measures = by_loss(&names, &|loss| loss.results().iter().map(narrow).collect());
     writeln!(output, "{HEADING}Test rows, mean ± standard deviation over the seeds{HEADING:#}")?;
-    writeln!(output, "{}\n", table(&header("loss", &names), measures, 1))?;
+    writeln!(output, "{}\n", measures)?;
     writeln!(output, "{HEADING}Difference to the best{HEADING:#}")?;
-    writeln!(output, "{}", table(&header("loss", &names), verdicts, 1))?;
+    writeln!(output, "{}", by_loss(&names, &Contender::verdicts))?;
     writeln!(output, "{}\n", wrapped(RULE, 1))?;
     writeln!(output, "{HEADING}Training{HEADING:#}")?;
-    let header = header("loss", &["gradient norm at start", "seconds per epoch"]);
-    writeln!(output, "{}", table(&header, costs, 1))?;
+    writeln!(output, "{}", by_loss(&COSTS, &Contender::costs))?;
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! `xent explain` with numbers: an example worked step by step.
 
 use crate::failure::{Failure, Result};
-use crate::numbers::{Json, Number, Rows, exact, rows, short};
-use crate::terminal::{HEADING, NAME, Output, QUIET, formula, table, wrapped};
+use crate::numbers::{Json, Number, Rows, exact, rows};
+use crate::terminal::{HEADING, NAME, Output, QUIET, count, formula, table, wrapped};
 use serde::Serialize;
 use std::io::Write as _;
 use xent::{Buffers, Call, Evaluate, Family, Loss, Reduction, Step, Targets};
+use xent_train::report::short;
 
 /// The type of the numbers of an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -250,9 +251,4 @@ fn steps_table<T: Number>(predictions: &[T], steps: &[Step]) -> String {
 fn listed<T: Number>(numbers: &[T]) -> String {
     let numbers: Vec<String> = numbers.iter().copied().map(exact).collect();
     wrapped(&numbers.join("  "), 11).trim_start().to_owned()
-}
-
-fn count(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
 }

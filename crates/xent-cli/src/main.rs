@@ -13,6 +13,7 @@ mod saved;
 mod terminal;
 mod train;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use failure::{Failure, Result};
 use std::process::ExitCode;
@@ -36,19 +37,41 @@ enum Command {
     Predict(saved::Predict),
 }
 
+const FAILED: u8 = 2;
+
 fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return explain_usage(&error),
+    };
     let mut output = terminal::output();
-    match run(&Arguments::parse().command, &mut output) {
+    match run(&arguments.command, &mut output) {
         Ok(()) => ExitCode::SUCCESS,
         // The reader has seen enough, as in `xent list | head -1`.
         Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            terminal::complain(&failure);
-            ExitCode::from(2)
+            terminal::complain(&failure.to_string());
+            ExitCode::from(FAILED)
         }
     }
+}
+
+/// Shows what was asked for, or in one line what is wrong with the arguments.
+fn explain_usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return match error.print() {
+            Ok(()) if error.use_stderr() => ExitCode::from(FAILED),
+            _ => ExitCode::SUCCESS,
+        };
+    }
+    let text = error.render().to_string();
+    let known = ["Usage:", "For more information"];
+    let paragraphs = text.trim_start_matches("error: ").split("\n\n").map(str::trim);
+    let told = paragraphs.filter(|text| !known.iter().any(|start| text.starts_with(start)));
+    terminal::complain(&told.collect::<Vec<_>>().join("; "));
+    ExitCode::from(FAILED)
 }
 
 fn run(command: &Command, output: &mut Output) -> Result {

@@ -1,6 +1,5 @@
 //! Progress of training: a bar on a terminal, else plain lines; on the standard error stream.
 
-use crate::numbers::short;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
@@ -8,6 +7,7 @@ use xent_train::compare::ComparisonObserver;
 use xent_train::data::Task;
 use xent_train::experiment::WeightedLoss;
 use xent_train::fit::{Epoch, Observer, Step};
+use xent_train::report::short;
 
 /// Shows how far training is.
 pub(crate) struct Progress {
@@ -15,8 +15,8 @@ pub(crate) struct Progress {
     plain: bool,
     metric: &'static str,
     epochs: usize,
-    /// What is trained, if it is not one model only.
-    trial: Option<String>,
+    /// Whether it is trials that are followed, not epochs.
+    compares: bool,
 }
 
 impl Progress {
@@ -34,7 +34,7 @@ impl Progress {
                 Task::Binary | Task::Classes => "accuracy",
             },
             epochs,
-            trial: None,
+            compares: false,
         }
     }
 
@@ -64,20 +64,21 @@ impl Observer for Progress {
 
     fn epoch(&mut self, epoch: &Epoch) {
         self.bar.inc(1);
-        match &self.trial {
-            Some(trial) => self.bar.set_message(trial.clone()),
-            None if self.plain => eprintln!("{}", self.text(epoch)),
-            None => self.bar.set_message(self.text(epoch)),
+        match (self.compares, self.plain) {
+            (true, _) => {}
+            (false, true) => eprintln!("{}", self.text(epoch)),
+            (false, false) => self.bar.set_message(self.text(epoch)),
         }
     }
 }
 
 impl ComparisonObserver for Progress {
     fn trial(&mut self, loss: &WeightedLoss, seed: u64) {
+        self.compares = true;
         let trial = format!("seed {seed}  {loss}");
-        if self.plain {
-            eprintln!("{trial}");
+        match self.plain {
+            true => eprintln!("{trial}"),
+            false => self.bar.set_message(trial),
         }
-        self.trial = Some(trial);
     }
 }

@@ -20,8 +20,7 @@ pub(crate) fn output() -> Output {
 }
 
 /// Prints a failure as one line on the standard error stream.
-pub(crate) fn complain(failure: &dyn std::error::Error) {
-    let text = failure.to_string();
+pub(crate) fn complain(text: &str) {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     // When even the error stream is closed, the exit code alone must tell.
     let _ = writeln!(anstream::stderr(), "{WRONG}error:{WRONG:#} {line}");
@@ -30,6 +29,12 @@ pub(crate) fn complain(failure: &dyn std::error::Error) {
 /// Prints what the user should know of on the standard error stream.
 pub(crate) fn note(text: &impl std::fmt::Display) {
     let _ = writeln!(anstream::stderr(), "{QUIET}note:{QUIET:#} {text}");
+}
+
+/// A number of things, in words.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
 }
 
 /// Columns to fill: those of the terminal, or 80, but no more than are good to read.

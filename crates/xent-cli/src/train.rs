@@ -1,7 +1,6 @@
 //! `xent train`: a model from a table.
 
 use crate::failure::Result;
-use crate::numbers::short;
 use crate::progress::Progress;
 use crate::recipe::{Ingredients, Recipe, check_free, new_directory, save, stem};
 use crate::terminal::{Output, note};
@@ -10,6 +9,7 @@ use std::io::Write as _;
 use xent_train::experiment::{
     ClassWeights, Configuration, Prepared, WeightedLoss, train, training_report,
 };
+use xent_train::report::short;
 use xent_train::run::TestResult;
 
 /// Train a model on a table with a loss

@@ -133,7 +133,7 @@ fn an_example_is_worked_step_by_step() {
 
 #[test]
 fn mistakes_in_arguments_are_one_line() {
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 17] = [
         (&["explain", "hubber"], "did you mean 'huber'?"),
         (&["explain", "huber:delta=-1"], "delta is -1, but must be in (0, ∞)"),
         (&["explain", "huber:gamma=1"], "huber has no parameter 'gamma'; it has delta"),
@@ -142,6 +142,11 @@ fn mistakes_in_arguments_are_one_line() {
         (&["explain", "ce", "--prediction=1,x", "--target=0"], "--prediction: `x`"),
         (&["train", "iris", "--loss", "huber"], "3 classes; use cross_entropy"),
         (&["train", "iris", "--loss", "focal"], "use softmax_focal"),
+        (&["train", "iris", "--loss", "focl"], "did you mean 'focal'?"),
+        (&["train", "iris", "--loss", "softmax_focal:gamma=-1"], "gamma is -1, but must be in"),
+        (&["train", "iris", "--optimizer", "adma"], "a similar value exists: 'adam'"),
+        (&["train", "iris", "--epoch", "3"], "a similar argument exists: '--epochs'"),
+        (&["explian", "huber"], "a similar subcommand exists: 'explain'"),
         (&["train", "iris", "--lr", "-1"], "learning rate is -1, but must be above 0"),
         (&["train", "iris", "--class-weights", "1,2"], "2 class weights for 3 classes"),
         (&["train", "iriss"], "did you mean `iris`?"),
@@ -157,11 +162,14 @@ fn mistakes_in_arguments_are_one_line() {
 
 #[test]
 fn mistakes_in_data_are_named_by_their_place_and_leave_nothing() {
+    let numbers: String = (0..61).map(|row| format!("{row},{row}.5\n")).collect();
+    let typing_error = format!("x,y\n{numbers}1,oops\n");
     let cases = [
         ("empty.csv", "", "y", "the file is empty"),
         ("header.csv", "x,y\n", "y", "no row of data"),
         ("ragged.csv", "x,y\n1,2\n3\n", "y", "row 2 (line 3)"),
         ("one.csv", "x,y\n1,5\n2,5\n3,5\n", "y", "every row has the target `5`"),
+        ("text.csv", &typing_error, "y", "because of `oops` in row 62 (line 63)"),
         ("column.csv", "x,price\n1,5\n2,6\n", "prise", "did you mean `price`?"),
         ("infinite.csv", "x,y\n1,2\ninf,3\n", "y", "row 2 (line 3), column `x`"),
         ("truncated.parquet", "PAR1abc", "y", "not a complete and readable Parquet file"),

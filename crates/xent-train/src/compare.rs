@@ -20,6 +20,9 @@ pub const RULE: &str = "A difference to the best is within the noise if a paired
     seeds, corrected for their shared rows (Nadeau and Bengio, 2003), does not find it at the 5% \
     level.";
 
+/// What is shown of training itself.
+pub const COSTS: [&str; 2] = ["gradient norm at start", "seconds per epoch"];
+
 /// Watches a comparison.
 pub trait ComparisonObserver: Observer {
     /// Called before a loss is trained with a seed.
@@ -313,18 +316,13 @@ impl Comparison {
         let row = |loss: &Contender, cells: Vec<String>| [vec![loss.loss.clone()], cells].concat();
         let measured = Rows {
             caption: "Test rows, mean ± standard deviation over the seeds".to_owned(),
-            header: header(
-                &[&names[..], &["gradient norm at start", "seconds per epoch"]].concat(),
-            ),
-            rows: self.losses.iter().map(|loss| row(loss, loss.cells())).collect(),
-        };
-        let verdicts = |loss: &Contender| {
-            loss.measures.iter().map(|measure| measure.verdict.text().to_owned()).collect()
+            header: header(&names),
+            rows: self.losses.iter().map(|loss| row(loss, loss.results())).collect(),
         };
         let judged = Rows {
             caption: "Difference to the best".to_owned(),
             header: header(&names),
-            rows: self.losses.iter().map(|loss| row(loss, verdicts(loss))).collect(),
+            rows: self.losses.iter().map(|loss| row(loss, loss.verdicts())).collect(),
         };
         let chart = |(index, name): (usize, &&str)| {
             let interval = |loss: &Contender| {
@@ -375,23 +373,38 @@ impl Comparison {
                 styles: None,
             })
         };
+        let row = |loss: &Contender| [vec![loss.loss.clone()], loss.costs()].concat();
+        let costs = Rows {
+            caption: "Mean ± standard deviation over the seeds".to_owned(),
+            header: [&["loss"], &COSTS[..]].concat().into_iter().map(str::to_owned).collect(),
+            rows: self.losses.iter().map(row).collect(),
+        };
         let charts = self.losses.iter().enumerate().map(own);
-        let text = "Means over the seeds. Losses have units of their own: compare the shape of \
+        let text = "The curves are means over the seeds. Losses have units of their own: compare the shape of \
                     their curves, not the height."
             .to_owned();
         let charts = std::iter::once(common).chain(charts).collect();
-        section("Training", vec![Block::Paragraph(text), Block::Charts(charts)])
+        section(
+            "Training",
+            vec![Block::Table(costs), Block::Paragraph(text), Block::Charts(charts)],
+        )
     }
 }
 
 impl Contender {
-    /// Measures, gradient norm and seconds per epoch as text.
-    pub fn cells(&self) -> Vec<String> {
-        let measures = self.measures.iter().map(|measure| measure.summary);
-        measures
-            .chain([self.first_gradient_norm, self.seconds_per_epoch])
-            .map(|summary| summary.to_string())
-            .collect()
+    /// The measures on the test rows as text.
+    pub fn results(&self) -> Vec<String> {
+        self.measures.iter().map(|measure| measure.summary.to_string()).collect()
+    }
+
+    /// How the measures stand to the best, in words.
+    pub fn verdicts(&self) -> Vec<String> {
+        self.measures.iter().map(|measure| measure.verdict.text().to_owned()).collect()
+    }
+
+    /// What [`COSTS`] names, as text.
+    pub fn costs(&self) -> Vec<String> {
+        [self.first_gradient_norm, self.seconds_per_epoch].iter().map(Summary::to_string).collect()
     }
 
     /// The mean over the seeds by epoch; early stopping may leave fewer of them.
@@ -413,19 +426,15 @@ impl Contender {
 }
 
 impl std::fmt::Display for Summary {
-    /// Three digits of the mean, and as many decimals of the deviation.
+    /// The mean to three or four digits, and as many decimals of the deviation.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { mean, deviation } = *self;
         let size = mean.abs().max(deviation);
-        if !size.is_finite() || size >= 1e5 || (size < 1e-3 && size > 0.0) {
-            return write!(f, "{mean:.2e} ± {deviation:.0e}");
-        }
-        let decimals = match size {
-            100.0.. => 0,
-            10.0.. => 1,
-            1.0.. => 2,
-            0.1.. | 0.0 => 3,
-            _ => 4,
+        let decimals = match size.log10().floor() {
+            _ if size == 0.0 => 3,
+            exponent @ 0.0..6.0 => (3.0 - exponent).max(0.0) as usize,
+            exponent @ -4.0..0.0 => (2.0 - exponent) as usize,
+            _ => return write!(f, "{mean:.2e} ± {deviation:.0e}"),
         };
         write!(f, "{mean:.decimals$} ± {deviation:.decimals$}")
     }
@@ -488,8 +497,10 @@ mod tests {
         assert_eq!(Summary::of(&[1.0, 3.0]), Summary { mean: 2.0, deviation: 2f64.sqrt() });
         assert_eq!(text(0.61234, 0.0211), "0.612 ± 0.021");
         assert_eq!(text(41234.5, 812.3), "41234 ± 812");
+        assert_eq!(text(1.04812, 0.0124), "1.048 ± 0.012");
         assert_eq!(text(0.0123, 0.0004), "0.0123 ± 0.0004");
-        assert_eq!(text(0.000123, 0.00004), "1.23e-4 ± 4e-5");
+        assert_eq!(text(0.0000123, 0.000004), "1.23e-5 ± 4e-6");
+        assert_eq!(text(f64::NAN, 0.0), "NaN ± 0.000");
         assert_eq!(text(0.0, 0.0), "0.000 ± 0.000");
     }
 

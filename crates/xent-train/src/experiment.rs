@@ -18,7 +18,7 @@ use crate::fit::{
 use crate::head::Labels;
 use crate::metrics::{Classification, Metrics, Regression, log_probabilities};
 use crate::model::Mlp;
-use crate::report::{Block, Chart, LineChart, Report, Section, Series};
+use crate::report::{Block, Chart, LineChart, Report, Section, Series, short};
 use crate::run::{Data, Run, RunDirectory, TestResult};
 use crate::weights::{WeightsError, from_safetensors, to_safetensors};
 
@@ -242,20 +242,27 @@ impl FromStr for ClassWeights {
 }
 
 fn suits(loss: &dyn Loss, task: Task) -> bool {
-    let numbers = loss.family() == Family::Pointwise && loss.target_domain() == Domain::Real;
     match task {
-        Task::Regression => numbers,
-        Task::Binary => !numbers,
+        Task::Regression => is_for_numbers(loss),
+        Task::Binary => !is_for_numbers(loss),
         Task::Classes => loss.family() == Family::Classwise,
     }
 }
 
-/// The loss of the catalogue that is to `task` what `loss` is to another: it
-/// has most in common in its tags and, of losses that read predictions alike,
-/// in the words of its names.
+fn is_for_numbers(loss: &dyn Loss) -> bool {
+    loss.family() == Family::Pointwise && loss.target_domain() == Domain::Real
+}
+
+/// The loss of the catalogue that is to several classes what `loss` is to two:
+/// it has most in common in its tags and, of losses that read predictions
+/// alike, in the words of its names. Between numbers and classes there is no
+/// such kinship; then it is the usual one.
 fn sibling(loss: &dyn Loss, task: Task) -> &'static str {
     let usual = || WeightedLoss::usual(task).loss.page().map_or("", |page| page.entry().name);
     let Some(entry) = loss.page().map(Catalogued::entry) else { return usual() };
+    if is_for_numbers(loss) || task == Task::Regression {
+        return usual();
+    }
     let likeness = |other: &'static Entry| {
         let tags = other.tags.iter().filter(|tag| entry.tags.contains(tag)).count();
         let alike = other.default_loss().prediction_domain() == loss.prediction_domain();
@@ -312,7 +319,10 @@ impl Prepared {
         let (source, fingerprint) = (table.name().to_owned(), table.fingerprint());
         let table = table.with_known_target(target)?;
         let task = task.map_or_else(|| Task::infer(&table, target), Ok)?;
-        let split = Split::new(&table, target, task, validation, test, seed)?;
+        let split = Split::new(&table, target, task, validation, test, seed).map_err(|error| {
+            // A target that suits no split at all is the better explanation.
+            Encoder::fit(&table, target, task).err().unwrap_or(error)
+        })?;
         let rows = table.select(&split.train);
         let (encoder, left_out) = Encoder::fit(&rows, target, task)?;
         let notices = [table.notices(), &left_out, &encoder.notices(&table)?].concat();
@@ -413,9 +423,9 @@ pub fn training_report(
     let Trained { fitted, test, .. } = trained;
     let Configuration { target, task, loss, hidden, settings, .. } = configuration;
     let fact = |name: &str, value: String| (name.to_owned(), value);
-    let mut results = vec![fact("loss", format!("{:.6}", test.loss))];
+    let mut results = vec![fact("loss", short(test.loss))];
     let figures = test.metrics.figures();
-    results.extend(figures.iter().map(|figure| fact(figure.name, format!("{:.6}", figure.value))));
+    results.extend(figures.iter().map(|figure| fact(figure.name, short(figure.value))));
     let sizes: Vec<String> = hidden.iter().map(usize::to_string).collect();
     let facts = vec![
         fact("target", format!("{target} ({task})")),
@@ -688,7 +698,7 @@ mod tests {
             ("binary_cross_entropy", Task::Classes, "cross_entropy_probabilities"),
             ("binary_cross_entropy_with_logits", Task::Classes, "cross_entropy"),
             ("huber", Task::Classes, "cross_entropy"),
-            ("huber", Task::Binary, "binary_cross_entropy_with_logits"),
+            ("mean_squared_error", Task::Binary, "binary_cross_entropy_with_logits"),
             ("cross_entropy", Task::Regression, "mean_squared_error"),
             ("mse+0.5*mae", Task::Classes, "cross_entropy"),
         ] {
