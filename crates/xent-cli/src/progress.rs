@@ -23,8 +23,7 @@ impl Progress {
     /// For `trainings` models, each of `epochs` epochs.
     pub(crate) fn new(task: Task, epochs: usize, trainings: usize) -> Self {
         let bar = ProgressBar::new((epochs * trainings) as u64);
-        let style =
-            ProgressStyle::with_template("{bar:24.cyan/dim} {percent:>3}%  {wide_msg} {eta}");
+        let style = ProgressStyle::with_template("{bar:16.cyan/dim} {wide_msg} {eta}");
         bar.set_style(style.expect("the template is valid").progress_chars("━╸━"));
         Self {
             bar,
@@ -44,14 +43,14 @@ impl Progress {
     }
 
     fn text(&self, epoch: &Epoch) -> String {
-        let mut text =
-            format!("epoch {}/{}  loss {}", epoch.epoch, self.epochs, short(epoch.train_loss));
+        let mut text = format!("{}/{}", epoch.epoch, self.epochs);
         // Writing to a string cannot fail.
-        if let Some(loss) = epoch.validation_loss {
-            let _ = write!(text, "  validation {}", short(loss));
-        }
         if let Some(metric) = epoch.metric {
             let _ = write!(text, "  {} {metric:.3}", self.metric);
+        }
+        let _ = write!(text, "  loss {}", short(epoch.train_loss));
+        if let Some(loss) = epoch.validation_loss {
+            let _ = write!(text, "  validation {}", short(loss));
         }
         text
     }
@@ -66,7 +65,7 @@ impl Observer for Progress {
         self.bar.inc(1);
         match (self.compares, self.plain) {
             (true, _) => {}
-            (false, true) => eprintln!("{}", self.text(epoch)),
+            (false, true) => eprintln!("epoch {}", self.text(epoch)),
             (false, false) => self.bar.set_message(self.text(epoch)),
         }
     }

@@ -57,9 +57,9 @@ pub(crate) fn hanging(text: &str, first: usize, others: usize) -> String {
     textwrap::fill(text, options)
 }
 
-/// The formula of a loss in lines that fit, its definitions on lines of their own.
+/// The formula of a loss in lines that fit.
 pub(crate) fn formula(entry: &Entry) -> String {
-    let formula = entry.page().formula.replace(" where ", "\nwhere ");
+    let formula = entry.page().formula;
     formula.lines().map(|line| hanging(line, 2, 4)).collect::<Vec<_>>().join("\n")
 }
 
