@@ -253,8 +253,12 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     candidates
         .into_iter()
         .map(|candidate| {
-            let similarity =
-                strsim::normalized_damerau_levenshtein(&lower, &candidate.to_lowercase());
+            let known = candidate.to_lowercase();
+            let similarity = if !lower.is_empty() && known.starts_with(&lower) {
+                1.0
+            } else {
+                strsim::normalized_damerau_levenshtein(&lower, &known)
+            };
             (similarity, candidate)
         })
         .filter(|(similarity, _)| *similarity >= SIMILAR)

@@ -183,7 +183,7 @@ impl Entry {
         if let Some(at) = page.sections.iter().position(|(heading, _)| heading == "Formula") {
             let (_, text) = page.sections.remove(at);
             let lines = text.lines().filter(|line| !line.starts_with("```")).map(str::trim);
-            page.formula = lines.collect::<Vec<_>>().join(" ");
+            page.formula = lines.collect::<Vec<_>>().join("\n");
         }
         page
     }

@@ -16,6 +16,9 @@
 //!   or `f64`. A [`Call`] takes weights, masks and a reduction, and computes values, gradients
 //!   and curvatures into new buffers, given ones, or in place.
 //! - A loss of your own implements [`Pointwise`] or [`Classwise`]; only its value is needed.
+//! - Results are as if computed exactly and rounded once; `CONFORMANCE.md` in the repository has
+//!   the errors measured. Where a formula has a kink, as Huber at a residual of delta, the side is
+//!   that of the rounded residual.
 //! - [`information`] has entropy, KL divergence, softmax and its relatives as plain functions;
 //!   [`adversarial`] the losses of a GAN; [`penalty`] L1 and L2; [`WeightedSum`] adds losses up.
 
