@@ -82,8 +82,8 @@ pub enum DataProblem {
     /// A Parquet column that holds neither numbers nor text.
     #[error("columns of type {0} are not read; convert it to numbers or text, or leave it out")]
     UnsupportedType(String),
-    /// A numeric column with an infinite cell.
-    #[error("`{0}` is not a finite number")]
+    /// A numeric column with an infinite cell, or one that is NaN.
+    #[error("`{0}` is not a finite number; leave the cell empty if the value is missing")]
     NotFinite(String),
     /// A number too far from the training data to be expressed in `f32`.
     #[error("{0} is too large to be standardised")]

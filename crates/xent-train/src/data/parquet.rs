@@ -74,7 +74,14 @@ fn read_undamaged(path: &Path) -> Result<Table, DataError> {
                 reader.get_row_group(group).and_then(|group| group.get_column_reader(index));
             column_reader
                 .and_then(|reader| content.append(reader, descriptor.max_def_level(), &mut values))
-                .map_err(|error| corrupt(error).column(&column))?;
+                .map_err(|error| match NanCell::in_error(&error) {
+                    Some(NanCell(row)) => {
+                        DataError::new(&name, DataProblem::NotFinite("NaN".to_owned()))
+                            .at(Place { row: *row, line: None })
+                    }
+                    None => corrupt(error),
+                })
+                .map_err(|error| error.column(&column))?;
         }
         columns.push(Column { name: column, values });
     }
@@ -90,6 +97,20 @@ fn read_undamaged(path: &Path) -> Result<Table, DataError> {
         notices: Vec::new(),
     }
     .checked()
+}
+
+/// The row of a cell that is NaN, which is neither a number nor missing.
+#[derive(Debug, thiserror::Error)]
+#[error("NaN in row {0}")]
+struct NanCell(u64);
+
+impl NanCell {
+    fn in_error(error: &ParquetError) -> Option<&Self> {
+        match error {
+            ParquetError::External(cause) => cause.downcast_ref(),
+            _ => None,
+        }
+    }
 }
 
 /// What the bits of a column mean.
@@ -175,7 +196,13 @@ impl Content {
             Values::Numbers(numbers) => {
                 let mut push = |number: Option<f64>| {
                     numbers.push(number.unwrap_or(f64::NAN));
-                    Ok(())
+                    match number {
+                        Some(number) if number.is_nan() => {
+                            let cell = NanCell(numbers.len() as u64);
+                            Err(ParquetError::External(Box::new(cell)))
+                        }
+                        _ => Ok(()),
+                    }
                 };
                 match reader {
                     R::Int32ColumnReader(reader) => for_each(reader, present, |cell| {
@@ -399,6 +426,14 @@ mod tests {
             values::<BoolType>("optional boolean x;", &[true, false], &[1, 0, 1]),
             texts(&[Some("true"), None, Some("false")])
         );
+    }
+
+    #[test]
+    fn nan_is_not_missing() {
+        let chunks = [Chunk::<DoubleType>(&[1.0, f64::NAN], &[1, 0, 1])];
+        let file = bytes("optional double x;", Compression::UNCOMPRESSED, &chunks);
+        let error = read_bytes(&file).unwrap_err().to_string();
+        assert!(error.contains("row 3, column `x`: `NaN` is not a finite number"), "{error}");
     }
 
     #[test]

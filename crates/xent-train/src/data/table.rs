@@ -59,7 +59,8 @@ impl Table {
     /// `.tab` (tabs), `.parquet` (flat columns).
     ///
     /// A column of numbers is numeric, any other is text. An empty cell and
-    /// `NA`, `N/A`, `NaN`, `null`, `None` and `?` in any case are missing.
+    /// `NA`, `N/A`, `null`, `None` and `?` in any case are missing; `NaN` is an
+    /// error among numbers and missing among texts.
     ///
     /// # Errors
     /// Names the file, and the row and column where there is one.
@@ -335,7 +336,8 @@ mod tests {
         assert!(message(&[numbers("x", &[1.0]), numbers("x", &[1.0])]).contains("two columns"));
         assert_eq!(
             message(&[numbers("x", &[1.0, f64::INFINITY])]),
-            "t, row 2, column `x`: `inf` is not a finite number"
+            "t, row 2, column `x`: `inf` is not a finite number; \
+             leave the cell empty if the value is missing"
         );
     }
 

@@ -45,12 +45,20 @@ pub(super) fn read(path: &Path, delimiter: Delimiter) -> Result<Table, DataError
         })
         .collect();
     let mut places = Vec::new();
+    let mut nan = None;
     source.for_each_row(|place, cells| {
         places.push(place);
         for (column, cell) in columns.iter_mut().zip(cells) {
             push(&mut column.values, cell);
+            if matches!(column.values, Values::Numbers(_)) && is_nan(cell) {
+                nan.get_or_insert_with(|| (place, column.name.clone(), cell.to_owned()));
+            }
         }
     })?;
+    if let Some((place, column, cell)) = nan {
+        let error = DataError::new(&source.name, DataProblem::NotFinite(cell));
+        return Err(error.at(place).column(column));
+    }
 
     let unnamed: Vec<usize> = (0..header.len()).filter(|&index| header[index].is_empty()).collect();
     columns.retain(|column| !column.name.is_empty());
@@ -166,7 +174,10 @@ impl Source {
 
 fn push(values: &mut Values, cell: &str) {
     match values {
-        Values::Texts(texts) => texts.push((!is_missing(cell)).then(|| cell.to_owned())),
+        Values::Texts(texts) => {
+            let missing = is_missing(cell) || is_nan(cell);
+            texts.push((!missing).then(|| cell.to_owned()));
+        }
         Values::Numbers(numbers) => {
             numbers.push(if is_missing(cell) { f64::NAN } else { cell.parse().unwrap_or(f64::NAN) })
         }
@@ -174,9 +185,12 @@ fn push(values: &mut Values, cell: &str) {
 }
 
 fn is_missing(cell: &str) -> bool {
-    ["", "NA", "N/A", "NaN", "null", "None", "?"]
-        .iter()
-        .any(|missing| cell.eq_ignore_ascii_case(missing))
+    ["", "NA", "N/A", "null", "None", "?"].iter().any(|missing| cell.eq_ignore_ascii_case(missing))
+}
+
+/// Among numbers NaN is the trace of a mistake, not of a missing value.
+fn is_nan(cell: &str) -> bool {
+    cell.parse::<f64>().is_ok_and(f64::is_nan)
 }
 
 #[cfg(test)]
@@ -228,10 +242,15 @@ mod tests {
     #[test]
     fn every_spelling_of_missing_is_recognised() {
         let table =
-            csv("n,t\n1,a\n,\nNA,na\nN/A,n/a\nNaN,nan\nnull,NULL\nNone,none\n?, ? \n").unwrap();
+            csv("n,t\n1,a\n,\nNA,na\nN/A,n/a\n?,nan\nnull,NULL\nNone,none\n?, ? \n").unwrap();
         assert_eq!(table.column("n").unwrap().values.missing(), 7);
         assert_eq!(table.column("t").unwrap().values.missing(), 7);
         assert_eq!(table.column("n").unwrap().values.len(), 8);
+        assert_eq!(
+            message(csv("n,t\n1,a\nNaN,b\n")),
+            ", row 2 (line 3), column `n`: `NaN` is not a finite number; \
+             leave the cell empty if the value is missing"
+        );
     }
 
     #[test]
@@ -308,7 +327,7 @@ mod tests {
         for cell in ["inf", "-Infinity", "1e999"] {
             let message = message(csv(&format!("a,b\n1,2\n3,{cell}\n")));
             assert!(message.starts_with(", row 2 (line 3), column `b`: `"), "{message}");
-            assert!(message.ends_with("inf` is not a finite number"), "{message}");
+            assert!(message.contains("inf` is not a finite number"), "{message}");
         }
         assert_eq!(
             message(read_bytes(b"a,b\n1,caf\xe9\n", "csv")),

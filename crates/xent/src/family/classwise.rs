@@ -606,7 +606,7 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
         }
         let value = sum_without(terms, label);
         if !self.gradient.is_empty() {
-            self.gradient[label] = -sum_without(self.gradient, label);
+            self.gradient[label] = T::Wide::ZERO - sum_without(self.gradient, label);
         }
         if !self.curvature.is_empty() {
             self.curvature[label] = sum_without(self.curvature, label);
