@@ -43,6 +43,7 @@ fn test() -> bool {
     run(&["fmt", "--all", "--check"])
         && run(&["check", "--quiet", "--package", "xent", "--no-default-features"])
         && run(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])
+        && run(&["doc", "--quiet", "--workspace", "--no-deps"])
         && run(&["test", "--quiet", "--workspace", "--doc"])
         && run(tests)
 }

@@ -114,7 +114,7 @@ pub trait Catalogued {
 }
 
 impl dyn Catalogued + '_ {
-    /// The text form that [`loss`](crate::loss) reads, with the parameters that are not default.
+    /// The text form that [`loss`] reads, with the parameters that are not default.
     pub fn text(&self) -> String {
         let entry = self.entry();
         let changed: Vec<String> = entry
