@@ -350,23 +350,33 @@ impl<T: Element> Run<'_, T> {
     fn run_jobs(&self, jobs: Vec<Job<'_, T>>) {
         use rayon::prelude::*;
         if jobs.len() > 1 {
-            jobs.into_par_iter().for_each(|job| self.run_job(job));
+            let scratch = || self.scratch();
+            jobs.into_par_iter().for_each_init(scratch, |scratch, job| self.run_job(job, scratch));
         } else {
-            jobs.into_iter().for_each(|job| self.run_job(job));
+            self.run_in_turn(jobs);
         }
     }
 
     #[cfg(not(feature = "rayon"))]
     fn run_jobs(&self, jobs: Vec<Job<'_, T>>) {
-        jobs.into_iter().for_each(|job| self.run_job(job));
+        self.run_in_turn(jobs);
     }
 
-    fn run_job(&self, mut job: Job<'_, T>) {
+    fn run_in_turn(&self, jobs: Vec<Job<'_, T>>) {
+        let mut scratch = self.scratch();
+        jobs.into_iter().for_each(|job| self.run_job(job, &mut scratch));
+    }
+
+    fn scratch(&self) -> Scratch<T::Wide> {
+        let Layout { rows, classes } = self.problem.layout;
+        Scratch::new(self.rows_per_block().min(rows), classes, self.order)
+    }
+
+    fn run_job(&self, mut job: Job<'_, T>, scratch: &mut Scratch<T::Wide>) {
         let problem = self.problem;
         let classes = problem.layout.classes;
         let rows = job.predictions.as_slice().len() / classes;
-        let block_rows = self.rows_per_block().min(rows);
-        let mut scratch = Scratch::new(block_rows, classes, self.order);
+        let block_rows = self.rows_per_block();
         for (block, sum) in job.sums.iter_mut().enumerate() {
             let start = block * block_rows;
             let count = block_rows.min(rows - start);
@@ -388,11 +398,12 @@ impl<T: Element> Run<'_, T> {
                     values: &mut scratch.values[..count],
                     gradient: front(&mut scratch.gradient, elements.len()),
                     curvature: front(&mut scratch.curvature, elements.len()),
+                    scratch: &mut scratch.kernel,
                 },
             );
             vectorised(Finish {
                 run: self,
-                scratch: &mut scratch,
+                scratch: &mut *scratch,
                 rows: count,
                 values: part(&mut job.buffers.values, start..start + count),
                 gradient: match &mut job.predictions {
@@ -430,6 +441,7 @@ struct Scratch<R> {
     values: Vec<R>,
     gradient: Vec<R>,
     curvature: Vec<R>,
+    kernel: Vec<R>,
 }
 
 impl<R: Real> Scratch<R> {
@@ -442,6 +454,7 @@ impl<R: Real> Scratch<R> {
             values: zeros(rows),
             gradient: zeros(elements(Order::Gradient)),
             curvature: zeros(elements(Order::Curvature)),
+            kernel: Vec::new(),
         }
     }
 

@@ -186,7 +186,8 @@ pub struct Step {
 #[doc(hidden)]
 pub fn row_steps<L: Classwise>(loss: &L, block: &Block<'_, f64>) -> Vec<Step> {
     let classes = block.classes;
-    let mut scratch = Scratch::new(classes);
+    let mut shares = vec![Real::ZERO; classes];
+    let mut exponentials = shares.clone();
     let row = Row {
         loss,
         predictions: block.predictions,
@@ -198,15 +199,15 @@ pub fn row_steps<L: Classwise>(loss: &L, block: &Block<'_, f64>) -> Vec<Step> {
         gradient: &mut [],
         curvature: &mut [],
     };
-    row.fill_shares(&mut scratch.shares);
-    let row_weight = row.row_weight(&scratch.shares);
-    let softmax = Softmax::of(row.predictions, &mut scratch.exponentials);
+    row.fill_shares(&mut shares);
+    let row_weight = row.row_weight(&shares);
+    let softmax = Softmax::of(row.predictions, &mut exponentials);
     let step = |c: usize| {
-        let share = scratch.shares[c];
+        let share = shares[c];
         let prediction = row.predictions[c].widen();
         let (class, counts) = match (L::LINK, row.target) {
             (Link::Softmax, _) => {
-                (softmax.class_at(c, row.predictions, &scratch.exponentials, share), true)
+                (softmax.class_at(c, row.predictions, &exponentials, share), true)
             }
             (Link::Margin, Target::Label(label)) => {
                 let own = row.predictions[label].widen();
@@ -241,7 +242,14 @@ impl<L: Classwise, T: Element> Task for Rows<'_, L, T> {
     fn run(self) {
         let Rows { loss, block, order, outputs } = self;
         let classes = block.classes;
-        let mut scratch = Scratch::new(classes);
+        let exponentials = if L::LINK == Link::Softmax { block.predictions.len() } else { 0 };
+        outputs.scratch.resize(exponentials + 2 * classes, T::Wide::ZERO);
+        let (exponentials, rest) = outputs.scratch.split_at_mut(exponentials);
+        let (terms, shares) = rest.split_at_mut(classes);
+        let softmaxes = match L::LINK {
+            Link::Softmax => Softmax::of_rows(block.predictions, classes, exponentials),
+            Link::Identity | Link::Margin => Vec::new(),
+        };
         let rows = block.predictions.chunks_exact(classes).zip(outputs.values);
         for (index, (predictions, value)) in rows.enumerate() {
             let at = index * classes..(index + 1) * classes;
@@ -252,34 +260,24 @@ impl<L: Classwise, T: Element> Task for Rows<'_, L, T> {
                 predictions,
                 target: match block.targets {
                     BlockTargets::Labels(labels) => Target::Label(labels[index]),
-                    BlockTargets::Values(values) => Target::Distribution(&values[at]),
+                    BlockTargets::Values(values) => Target::Distribution(&values[at.clone()]),
                 },
                 class_weights: block.class_weights,
                 gradient: &mut outputs.gradient[gradient],
                 curvature: &mut outputs.curvature[curvature],
             };
             *value = match (L::LINK, row.sole_class()) {
-                (Link::Softmax, Some(label)) => row.softmax_of_one(label, &mut scratch),
-                (Link::Softmax, None) => row.softmax(&mut scratch),
+                (Link::Softmax, Some(label)) => {
+                    row.softmax_of_one(label, &softmaxes[index], &exponentials[at])
+                }
+                (Link::Softmax, None) => {
+                    row.softmax(&softmaxes[index], &exponentials[at], terms, shares)
+                }
                 (Link::Identity, Some(label)) => row.identity_of_one(label),
-                (Link::Identity, None) => row.identity(&mut scratch),
-                (Link::Margin, _) => row.margin(&mut scratch),
+                (Link::Identity, None) => row.identity(terms, shares),
+                (Link::Margin, _) => row.margin(terms),
             };
         }
-    }
-}
-
-/// Buffers of one row each, reused from row to row.
-struct Scratch<R> {
-    exponentials: Vec<R>,
-    terms: Vec<R>,
-    shares: Vec<R>,
-}
-
-impl<R: Real> Scratch<R> {
-    fn new(classes: usize) -> Self {
-        let buffer = || vec![R::ZERO; classes];
-        Self { exponentials: buffer(), terms: buffer(), shares: buffer() }
     }
 }
 
@@ -303,16 +301,39 @@ pub(crate) struct Softmax<R> {
 }
 
 impl<R: Real> Softmax<R> {
-    /// Also leaves exp(logit − max) in `exponentials`.
-    #[inline(always)]
+    /// Of one row that is not empty; leaves exp(logit − max) in `exponentials`.
     pub(crate) fn of<T: Element<Wide = R>>(logits: &[T], exponentials: &mut [R]) -> Self {
-        let (argmax, max) = largest(logits);
-        let max = max.widen();
-        for (e, logit) in exponentials.iter_mut().zip(logits) {
-            *e = (logit.widen() - max).exp();
+        Self::of_rows(logits, logits.len(), exponentials).swap_remove(0)
+    }
+
+    /// Of rows, all at once, so that the exponentials of short rows fill whole vectors.
+    #[inline(always)]
+    fn of_rows<T: Element<Wide = R>>(
+        logits: &[T],
+        classes: usize,
+        exponentials: &mut [R],
+    ) -> Vec<Self> {
+        let rows = logits.chunks_exact(classes).zip(exponentials.chunks_exact_mut(classes));
+        let mut softmaxes = Vec::with_capacity(logits.len() / classes);
+        for (row, differences) in rows {
+            let (argmax, max) = largest(row);
+            let max = max.widen();
+            for (difference, logit) in differences.iter_mut().zip(row) {
+                *difference = logit.widen() - max;
+            }
+            softmaxes.push(Self { argmax, max, rest: R::ZERO, top: R::ONE, log_total: R::ZERO });
         }
-        let rest = sum_without(exponentials, argmax);
-        Self { argmax, max, rest, top: R::ONE / (rest + 1.0), log_total: rest.ln_1p() }
+        for difference in exponentials.iter_mut() {
+            *difference = difference.exp();
+        }
+        for (softmax, row) in softmaxes.iter_mut().zip(exponentials.chunks_exact_mut(classes)) {
+            softmax.rest = sum_without(row, softmax.argmax);
+        }
+        for softmax in &mut softmaxes {
+            softmax.top = R::ONE / (softmax.rest + 1.0);
+            softmax.log_total = softmax.rest.ln_1p();
+        }
+        softmaxes
     }
 
     /// The log-probability of a logit of the row.
@@ -359,17 +380,18 @@ impl<R: Real> Softmax<R> {
 /// The first largest entry; NaN is never the largest.
 #[inline(always)]
 fn largest<T: Element>(row: &[T]) -> (usize, T) {
-    let mut lanes = [T::LOWEST; 16];
+    let larger = |max: T, entry: T| if entry > max { entry } else { max };
     let (chunks, tail) = row.as_chunks::<16>();
-    for chunk in chunks {
-        for (lane, &entry) in lanes.iter_mut().zip(chunk) {
-            *lane = if entry > *lane { entry } else { *lane };
+    let mut max = tail.iter().copied().fold(T::LOWEST, larger);
+    if !chunks.is_empty() {
+        let mut lanes = [T::LOWEST; 16];
+        for chunk in chunks {
+            for (lane, &entry) in lanes.iter_mut().zip(chunk) {
+                *lane = larger(*lane, entry);
+            }
         }
+        max = lanes.into_iter().fold(max, larger);
     }
-    for (lane, &entry) in lanes.iter_mut().zip(tail) {
-        *lane = if entry > *lane { entry } else { *lane };
-    }
-    let max = lanes.into_iter().fold(T::LOWEST, |max, lane| if lane > max { lane } else { max });
     (row.iter().position(|&entry| entry == max).unwrap_or(0), max)
 }
 
@@ -474,19 +496,22 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
 
     /// Softmax link, one term f(log p_y): ∂f/∂z_j = f′ (1[j=y] − p_j).
     #[inline(always)]
-    fn softmax_of_one(&mut self, label: usize, scratch: &mut Scratch<T::Wide>) -> T::Wide {
-        let exponentials = &mut scratch.exponentials[..];
-        let softmax = Softmax::of(self.predictions, exponentials);
+    fn softmax_of_one(
+        &mut self,
+        label: usize,
+        softmax: &Softmax<T::Wide>,
+        exponentials: &[T::Wide],
+    ) -> T::Wide {
         let class = softmax.class_at(label, self.predictions, exponentials, T::Wide::ONE);
         let weight = self.class_weight(label);
         let [value, first, second] = self.term(class, weight);
-        for (gradient, &e) in self.gradient.iter_mut().zip(&*exponentials) {
+        for (gradient, &e) in self.gradient.iter_mut().zip(exponentials) {
             *gradient = -first * (e * softmax.top);
         }
         if let Some(gradient) = self.gradient.get_mut(label) {
             *gradient = first * class.complement;
         }
-        for (curvature, &e) in self.curvature.iter_mut().zip(&*exponentials) {
+        for (curvature, &e) in self.curvature.iter_mut().zip(exponentials) {
             let class = softmax.class(T::Wide::ZERO, e, T::Wide::ZERO, T::Wide::ONE);
             let p = class.probability;
             *curvature = second * p.square() - first * p * class.complement;
@@ -505,9 +530,13 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
     /// Softmax link, a term f_c(log p_c) for each class: ∂/∂z_j = f_j′ − p_j Σ f_c′, which for the
     /// largest p_j is f_j′ (1 − p_j) − p_j Σ_{c≠j} f_c′.
     #[inline(always)]
-    fn softmax(&mut self, scratch: &mut Scratch<T::Wide>) -> T::Wide {
-        let Scratch { exponentials, terms, shares } = scratch;
-        let softmax = Softmax::of(self.predictions, exponentials);
+    fn softmax(
+        &mut self,
+        softmax: &Softmax<T::Wide>,
+        exponentials: &[T::Wide],
+        terms: &mut [T::Wide],
+        shares: &mut [T::Wide],
+    ) -> T::Wide {
         self.fill_shares(shares);
         let row_weight = self.row_weight(shares);
         let weight_of = |row: &Self, class| match L::PROPORTIONAL {
@@ -535,7 +564,7 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
         if !self.curvature.is_empty() {
             let rest_second = sum_without(self.curvature, top);
             let all_second = rest_second + top_second;
-            for (curvature, &e) in self.curvature.iter_mut().zip(&*exponentials) {
+            for (curvature, &e) in self.curvature.iter_mut().zip(exponentials) {
                 let other = softmax.class(T::Wide::ZERO, e, T::Wide::ZERO, classes);
                 let (p, not_p) = (other.probability, other.complement);
                 *curvature = *curvature * not_p.square() + p.square() * (all_second - *curvature)
@@ -545,7 +574,7 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
             self.curvature[top] =
                 top_second * not_p.square() + p.square() * rest_second - p * not_p * all_first;
         }
-        for (gradient, &e) in self.gradient.iter_mut().zip(&*exponentials) {
+        for (gradient, &e) in self.gradient.iter_mut().zip(exponentials) {
             *gradient = *gradient - e * softmax.top * all_first;
         }
         self.gradient[top] = top_first * class.complement - class.probability * rest_first;
@@ -577,8 +606,7 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
 
     /// Identity link, a term for each class.
     #[inline(always)]
-    fn identity(&mut self, scratch: &mut Scratch<T::Wide>) -> T::Wide {
-        let Scratch { terms, shares, .. } = scratch;
+    fn identity(&mut self, terms: &mut [T::Wide], shares: &mut [T::Wide]) -> T::Wide {
         self.fill_shares(shares);
         let row_weight = self.row_weight(shares);
         for (c, &share) in shares.iter().enumerate() {
@@ -592,11 +620,10 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
 
     /// Margin link: a term f(x_c − x_y) for each class but the target's.
     #[inline(always)]
-    fn margin(&mut self, scratch: &mut Scratch<T::Wide>) -> T::Wide {
+    fn margin(&mut self, terms: &mut [T::Wide]) -> T::Wide {
         let Target::Label(label) = self.target else {
             unreachable!("the engine gives margin losses labels");
         };
-        let terms = &mut scratch.terms[..];
         let own = self.predictions[label].widen();
         let weight = self.class_weight(label);
         for c in 0..self.predictions.len() {

@@ -178,6 +178,8 @@ pub struct Outputs<'a, W> {
     pub gradient: &'a mut [W],
     /// As the predictions; written for [`Order::Curvature`].
     pub curvature: &'a mut [W],
+    /// Memory to work in, of any length and content; it lasts from block to block.
+    pub scratch: &'a mut Vec<W>,
 }
 
 /// The mathematics of a loss over blocks of one element type. Weights, masks, reduction, rounding

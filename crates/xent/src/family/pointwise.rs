@@ -110,7 +110,7 @@ impl<L: Pointwise, T: Element> Task for Elements<'_, L, T> {
         let loss = self.loss;
         let pairs = self.predictions.iter().zip(self.targets);
         let inputs = pairs.map(|(p, t)| (p.widen(), t.widen()));
-        let Outputs { values, gradient, curvature } = self.outputs;
+        let Outputs { values, gradient, curvature, .. } = self.outputs;
         if self.order == Order::Value {
             for ((p, t), value) in inputs.zip(values) {
                 *value = loss.value(p, t);
