@@ -514,14 +514,14 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
         for (curvature, &e) in self.curvature.iter_mut().zip(exponentials) {
             let class = softmax.class(T::Wide::ZERO, e, T::Wide::ZERO, T::Wide::ONE);
             let p = class.probability;
-            *curvature = second * p.square() - first * p * class.complement;
+            *curvature = second * p * p - first * p * class.complement;
         }
         for index in [softmax.argmax, label] {
             let class = softmax.class_at(index, self.predictions, exponentials, T::Wide::ZERO);
             let (p, not_p) = (class.probability, class.complement);
             let side = if index == label { not_p } else { p };
             if let Some(curvature) = self.curvature.get_mut(index) {
-                *curvature = second * side.square() - first * p * not_p;
+                *curvature = second * side * side - first * p * not_p;
             }
         }
         value
@@ -567,12 +567,12 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
             for (curvature, &e) in self.curvature.iter_mut().zip(exponentials) {
                 let other = softmax.class(T::Wide::ZERO, e, T::Wide::ZERO, classes);
                 let (p, not_p) = (other.probability, other.complement);
-                *curvature = *curvature * not_p.square() + p.square() * (all_second - *curvature)
+                *curvature = *curvature * not_p * not_p + (all_second - *curvature) * p * p
                     - p * not_p * all_first;
             }
             let (p, not_p) = (class.probability, class.complement);
             self.curvature[top] =
-                top_second * not_p.square() + p.square() * rest_second - p * not_p * all_first;
+                top_second * not_p * not_p + rest_second * p * p - p * not_p * all_first;
         }
         for (gradient, &e) in self.gradient.iter_mut().zip(exponentials) {
             *gradient = *gradient - e * softmax.top * all_first;

@@ -62,10 +62,10 @@ impl Classwise for SoftmaxFocal {
     #[inline(always)]
     fn curvature<R: Real>(&self, class: Class<R>) -> R {
         let faded = class.complement.powf(self.gamma);
-        let entropy = class.probability.weigh(class.score);
-        let odds = class.probability / class.complement;
-        let bend = class.probability * 2.0 + entropy - entropy * odds * (self.gamma - 1.0);
-        let fading = bend * faded / class.complement * self.gamma;
+        let p = class.probability;
+        let entropy = p.weigh(class.score);
+        let bend = p * 2.0 + entropy - p * (entropy / class.complement) * (self.gamma - 1.0);
+        let fading = bend * (faded / class.complement) * self.gamma;
         class.target * R::ZERO.if_less(class.complement, fading, R::ZERO) * self.alpha
     }
 
