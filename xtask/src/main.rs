@@ -7,16 +7,20 @@ use std::time::Instant;
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  test         everything that has to pass: format, lints, tests, examples in docs
-  conformance  the table of errors: every loss against its formula, in ulps
-  deny         licences and sources of the dependencies (needs cargo-deny)";
+  test                 everything that has to pass: format, lints, tests, examples in docs
+  conformance [CASES]  the table of errors: every loss against its formula, in ulps
+  deny                 licences and sources of the dependencies (needs cargo-deny)";
 
 fn main() -> ExitCode {
     let task = env::args().nth(1).unwrap_or_default();
     let done = match task.as_str() {
         "test" => test(),
         "conformance" => {
-            run(&["run", "--quiet", "--package", "xent-testkit", "--example", "conformance"])
+            let cases = env::args().nth(2);
+            let mut arguments =
+                vec!["run", "--quiet", "--package", "xent-testkit", "--example", "conformance"];
+            arguments.extend(cases.as_deref().map(|cases| ["--", cases]).into_iter().flatten());
+            run(&arguments)
         }
         "deny" => run(&["deny", "check", "bans", "licenses", "sources"]),
         _ => {
