@@ -1,6 +1,8 @@
 //! Project tasks, as `cargo xtask TASK`.
 
 use std::env;
+use std::ffi::OsStr;
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
@@ -8,6 +10,8 @@ const USAGE: &str = "\
 usage: cargo xtask TASK
 
   test                 everything that has to pass: format, lints, tests, examples in docs
+  bench [ARGUMENTS]    speed against the bandwidth of the machine; `bench --help` has the options,
+                       `bench --peers` downloads several GB of PyTorch and JAX once
   conformance [CASES]  the table of errors: every loss against its formula, in ulps
   deny                 licences and sources of the dependencies (needs cargo-deny)";
 
@@ -15,6 +19,7 @@ fn main() -> ExitCode {
     let task = env::args().nth(1).unwrap_or_default();
     let done = match task.as_str() {
         "test" => test(),
+        "bench" => bench(&env::args().skip(2).collect::<Vec<_>>()),
         "conformance" => {
             let cases = env::args().nth(2);
             let mut arguments =
@@ -52,19 +57,48 @@ fn test() -> bool {
         && run(tests)
 }
 
+/// Builds the benchmark, with its peers if they are asked for, and runs it.
+fn bench(arguments: &[String]) -> bool {
+    let peers = arguments.iter().any(|argument| argument == "--peers");
+    let mut command = vec!["run", "--release", "--package", "xent-bench"];
+    command.extend(peers.then_some("--features=peers"));
+    command.push("--");
+    command.extend(arguments.iter().map(String::as_str));
+    if peers && !python_peers() {
+        eprintln!("note: without their environment, the Python peers are left out");
+    }
+    run(&command)
+}
+
+/// The environment where the benchmark finds its Python peers. What is there already stays.
+fn python_peers() -> bool {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/peers");
+    let (system, folder) = if cfg!(windows) { ("python", "Scripts") } else { ("python3", "bin") };
+    let python = root.join(folder).join("python");
+    run_program(system.as_ref(), &["-m", "venv", &root.to_string_lossy()])
+        && run_program(
+            python.as_ref(),
+            &["-m", "pip", "install", "--quiet", "numpy", "torch", "jax", "optax"],
+        )
+}
+
 /// Runs cargo, and says what it ran and for how long.
 fn run(arguments: &[&str]) -> bool {
-    eprintln!("\n> cargo {}", arguments.join(" "));
+    run_program(&env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments)
+}
+
+fn run_program(program: &OsStr, arguments: &[&str]) -> bool {
+    let name = Path::new(program).file_stem().unwrap_or(program).to_string_lossy();
+    eprintln!("\n> {name} {}", arguments.join(" "));
     let start = Instant::now();
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    match Command::new(cargo).args(arguments).status() {
+    match Command::new(program).args(arguments).status() {
         Ok(status) => {
             let verdict = if status.success() { "passed" } else { "FAILED" };
             eprintln!("> {verdict} in {:.0} s", start.elapsed().as_secs_f64());
             status.success()
         }
         Err(error) => {
-            eprintln!("error: cannot run cargo: {error}");
+            eprintln!("error: cannot run {name}: {error}");
             false
         }
     }

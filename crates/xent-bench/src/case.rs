@@ -1,0 +1,135 @@
+//! The cases: what is computed, and on what. The one list.
+
+use serde::Serialize;
+
+/// The type of predictions, targets, weights and gradients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Number {
+    F32,
+    F64,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Output {
+    /// The mean loss alone.
+    Value,
+    /// The mean loss, and its gradient in a buffer that is there.
+    Gradient,
+    /// The mean loss, and its gradient in the place of the predictions.
+    InPlace,
+}
+
+/// What a classwise case has besides logits and labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Extra {
+    Nothing,
+    /// A distribution for each row in place of its label.
+    SoftTargets,
+    ClassWeights,
+    SampleWeights,
+    /// One label in sixteen is the ignored one.
+    IgnoreIndex,
+}
+
+/// One line of the table.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Case {
+    /// As the catalogue reads it.
+    pub(crate) loss: &'static str,
+    /// Rows and classes, or the number of elements of a pointwise loss.
+    pub(crate) shape: Vec<usize>,
+    pub(crate) number: Number,
+    pub(crate) output: Output,
+    pub(crate) extra: Extra,
+    /// As many as the run has, unless the case is about this many.
+    pub(crate) threads: Option<usize>,
+}
+
+impl Case {
+    /// Value and gradient in `f32`.
+    fn new(loss: &'static str, shape: &[usize]) -> Self {
+        Self {
+            loss,
+            shape: shape.to_vec(),
+            number: Number::F32,
+            output: Output::Gradient,
+            extra: Extra::Nothing,
+            threads: None,
+        }
+    }
+
+    /// All that tells the case from the others, such as `cross_entropy_f32_4096x32000`.
+    pub(crate) fn name(&self) -> String {
+        let (loss, parameters) = self.loss.split_once(':').unwrap_or((self.loss, ""));
+        let parameters = parameters.split(',').filter_map(|one| one.split('=').next());
+        let extra = match self.extra {
+            Extra::Nothing => "",
+            Extra::SoftTargets => "soft_targets",
+            Extra::ClassWeights => "class_weights",
+            Extra::SampleWeights => "sample_weights",
+            Extra::IgnoreIndex => "ignore_index",
+        };
+        let output = match self.output {
+            Output::Value => "value",
+            Output::Gradient => "",
+            Output::InPlace => "in_place",
+        };
+        let number = match self.number {
+            Number::F32 => "f32",
+            Number::F64 => "f64",
+        };
+        let shape = self.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+        std::iter::once(loss)
+            .chain(parameters)
+            .chain([extra, output, number, &shape])
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join("_")
+    }
+
+    /// The length of a row; 1 for a pointwise loss.
+    pub(crate) fn classes(&self) -> usize {
+        self.shape.get(1).copied().unwrap_or(1)
+    }
+
+    /// The case with so few rows that a run of it proves no more than that it runs.
+    pub(crate) fn quick(mut self) -> Self {
+        self.shape[0] = (self.shape[0] / 1024).max(2);
+        self
+    }
+}
+
+/// All cases.
+pub(crate) fn cases() -> Vec<Case> {
+    let cross_entropy = |shape: &[usize]| Case::new("cross_entropy", shape);
+    let large = || cross_entropy(&[4096, 32000]);
+    let medium = || cross_entropy(&[32768, 1000]);
+    let pointwise = |loss| Case::new(loss, &[1 << 24]);
+    vec![
+        large(),
+        cross_entropy(&[1024, 128_256]),
+        medium(),
+        cross_entropy(&[262_144, 10]),
+        cross_entropy(&[1_000_000, 2]),
+        Case { threads: Some(1), ..cross_entropy(&[32, 10]) },
+        Case { number: Number::F64, ..large() },
+        Case { output: Output::InPlace, ..large() },
+        Case { output: Output::Value, ..large() },
+        Case { extra: Extra::SoftTargets, ..medium() },
+        Case { extra: Extra::ClassWeights, ..medium() },
+        Case { extra: Extra::SampleWeights, ..medium() },
+        Case { extra: Extra::IgnoreIndex, ..medium() },
+        Case { loss: "cross_entropy:label_smoothing=0.1", ..medium() },
+        pointwise("mse"),
+        pointwise("huber"),
+        pointwise("log_cosh"),
+        pointwise("bce_with_logits"),
+        pointwise("sigmoid_focal"),
+        Case { output: Output::Value, ..pointwise("mse") },
+        Case { output: Output::Value, ..pointwise("bce_with_logits") },
+    ]
+}
