@@ -1,9 +1,9 @@
 //! The cases: what is computed, and on what. The one list.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The type of predictions, targets, weights and gradients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Number {
     F32,
@@ -11,7 +11,7 @@ pub(crate) enum Number {
 }
 
 /// What is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Output {
     /// The mean loss alone.
@@ -23,7 +23,7 @@ pub(crate) enum Output {
 }
 
 /// What a classwise case has besides logits and labels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Extra {
     Nothing,
@@ -36,10 +36,10 @@ pub(crate) enum Extra {
 }
 
 /// One line of the table.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Case {
     /// As the catalogue reads it.
-    pub(crate) loss: &'static str,
+    pub(crate) loss: String,
     /// Rows and classes, or the number of elements of a pointwise loss.
     pub(crate) shape: Vec<usize>,
     pub(crate) number: Number,
@@ -51,9 +51,9 @@ pub(crate) struct Case {
 
 impl Case {
     /// Value and gradient in `f32`.
-    fn new(loss: &'static str, shape: &[usize]) -> Self {
+    fn new(loss: &str, shape: &[usize]) -> Self {
         Self {
-            loss,
+            loss: loss.to_owned(),
             shape: shape.to_vec(),
             number: Number::F32,
             output: Output::Gradient,
@@ -64,7 +64,7 @@ impl Case {
 
     /// All that tells the case from the others, such as `cross_entropy_f32_4096x32000`.
     pub(crate) fn name(&self) -> String {
-        let (loss, parameters) = self.loss.split_once(':').unwrap_or((self.loss, ""));
+        let (loss, parameters) = self.loss.split_once(':').unwrap_or((&self.loss, ""));
         let parameters = parameters.split(',').filter_map(|one| one.split('=').next());
         let extra = match self.extra {
             Extra::Nothing => "",
@@ -123,7 +123,7 @@ pub(crate) fn cases() -> Vec<Case> {
         Case { extra: Extra::ClassWeights, ..medium() },
         Case { extra: Extra::SampleWeights, ..medium() },
         Case { extra: Extra::IgnoreIndex, ..medium() },
-        Case { loss: "cross_entropy:label_smoothing=0.1", ..medium() },
+        Case::new("cross_entropy:label_smoothing=0.1", &[32768, 1000]),
         pointwise("mse"),
         pointwise("huber"),
         pointwise("log_cosh"),

@@ -189,7 +189,7 @@ mod tests {
     fn a_case_moves_what_it_reads() {
         let bytes = |name: &str| {
             let case = cases().into_iter().find(|case| case.name() == name).expect(name).quick();
-            Inputs::<f32>::new(&case, &*xent::loss(case.loss).expect(name)).bytes()
+            Inputs::<f32>::new(&case, &*xent::loss(&case.loss).expect(name)).bytes()
         };
         // 32 rows of 1000 logits in all but the last.
         assert_eq!(bytes("cross_entropy_f32_32768x1000"), 32_000 * 4 + 32 * 8);

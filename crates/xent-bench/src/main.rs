@@ -47,6 +47,10 @@ struct Arguments {
     /// Write the table here, as Markdown
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Be this peer, for another process
+    #[cfg(feature = "peers")]
+    #[arg(long, hide = true)]
+    serve: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -60,6 +64,10 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error + Send + Sync>> {
+    #[cfg(feature = "peers")]
+    if let Some(peer) = &arguments.serve {
+        return Ok(peers::serve::serve(peer)?);
+    }
     let cases = chosen(arguments)?;
     if arguments.list {
         cases.iter().for_each(|case| println!("{}", case.name()));
@@ -67,7 +75,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error + Send + Sync>> {
     }
     let threads = arguments.threads.get();
     let mut peers = match arguments.peers {
-        true => peers::start(&arguments.python, threads),
+        true => peers::start(&arguments.python, threads)?,
         false => Vec::new(),
     };
     let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };

@@ -1,7 +1,7 @@
 //! Rounds of a case: the bandwidth of the machine, xent, and each peer, one after the other.
 
 use crate::case::{Case, Number, Output};
-use crate::inputs::{Inputs, Sample};
+use crate::inputs::{Inputs, Sample, TargetKind};
 use crate::peers::Peer;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::hint::black_box;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// How thoroughly to measure.
@@ -72,7 +73,7 @@ pub(crate) fn measure(
     case: &Case,
     threads: usize,
     effort: Effort,
-    peers: &mut [Box<dyn Peer>],
+    peers: &mut [Peer],
 ) -> Result<Measurement, Box<dyn Error + Send + Sync>> {
     let threads = case.threads.unwrap_or(threads);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
@@ -85,9 +86,9 @@ pub(crate) fn measure(
 fn rounds<T: Sample>(
     case: &Case,
     effort: Effort,
-    peers: &mut [Box<dyn Peer>],
+    peers: &mut [Peer],
 ) -> Result<Measurement, Box<dyn Error + Send + Sync>> {
-    let loss = xent::loss(case.loss)?;
+    let loss = xent::loss(&case.loss)?;
     let inputs = Inputs::<T>::new(case, &*loss);
     // The gradient, or the predictions that it will replace.
     let mut buffer = match case.output {
@@ -114,9 +115,12 @@ fn rounds<T: Sample>(
         Output::InPlace => Stopwatch { calls: 1, warm: false },
         Output::Value | Output::Gradient => Stopwatch::new(effort.sample, || xent(&mut buffer)),
     };
+    let targets = TargetKind::of(case, &*loss);
     let mut racers: Vec<Racer> = peers
         .iter_mut()
-        .filter_map(|peer| Racer::prepared(&mut **peer, case, value, effort))
+        // No other library puts a gradient in the place of the predictions.
+        .filter(|_| case.output != Output::InPlace)
+        .filter_map(|peer| Racer::prepared(peer, case, targets, value, effort))
         .collect();
 
     let (mut bandwidth_seconds, mut xent_seconds) = (Vec::new(), Vec::new());
@@ -151,7 +155,7 @@ fn rounds<T: Sample>(
 
 /// A peer that can do the case, and how it has fared.
 struct Racer<'a> {
-    peer: &'a mut dyn Peer,
+    peer: &'a mut Peer,
     seconds: Vec<f64>,
     spent: Duration,
 }
@@ -159,9 +163,15 @@ struct Racer<'a> {
 impl<'a> Racer<'a> {
     /// A peer that says it cannot is left out; one that cannot after all, or computes something
     /// else, is reported.
-    fn prepared(peer: &'a mut dyn Peer, case: &Case, value: f64, effort: Effort) -> Option<Self> {
-        let name = peer.name();
-        match peer.prepare(case, rayon::current_num_threads(), effort.sample) {
+    fn prepared(
+        peer: &'a mut Peer,
+        case: &Case,
+        targets: TargetKind,
+        value: f64,
+        effort: Effort,
+    ) -> Option<Self> {
+        let name = peer.name;
+        match peer.prepare(case, targets, rayon::current_num_threads(), effort.sample) {
             // Some sum sixteen million `f32` one after the other, and lose digits by it.
             Ok(theirs) if (theirs - value).abs() <= 0.05 * value.abs() => {
                 Some(Self { peer, seconds: Vec::new(), spent: Duration::ZERO })
@@ -184,13 +194,15 @@ impl<'a> Racer<'a> {
         let start = Instant::now();
         match self.peer.seconds() {
             Ok(seconds) => self.seconds.push(seconds),
-            Err(reason) => eprintln!("note: {} missed a round: {reason}", self.peer.name()),
+            Err(reason) => eprintln!("note: {} missed a round: {reason}", self.peer.name),
         }
         self.spent += start.elapsed();
+        // Threads of OpenMP wait for more work in a loop, for a while.
+        thread::sleep(effort.sample);
     }
 
     fn median_ms(mut self) -> Option<(&'static str, f64)> {
-        let name = self.peer.name();
+        let name = self.peer.name;
         (!self.seconds.is_empty()).then(|| (name, quantile(&mut self.seconds, 0.5) * 1e3))
     }
 }

@@ -8,7 +8,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 const TERMINAL_COLUMNS: u16 = 80;
 
 /// Tables that fit a terminal: xent, then how many times as long each peer takes.
-pub(crate) fn terminal(measurements: &[Measurement], peers: &[Box<dyn Peer>]) -> String {
+pub(crate) fn terminal(measurements: &[Measurement], peers: &[Peer]) -> String {
     let rows = measurements.iter().map(|found| {
         vec![
             found.case.clone(),
@@ -18,30 +18,28 @@ pub(crate) fn terminal(measurements: &[Measurement], peers: &[Box<dyn Peer>]) ->
             mib(found),
         ]
     });
-    let xent = table(&["case", "median", "spread", "of limit", "extra MiB"], rows);
+    let header = ["case", "median", "spread", "of limit", "extra\nMiB"].map(str::to_owned);
+    let xent = table(&header, rows);
     if peers.is_empty() {
         return format!("\n{xent}\n");
     }
-    let mut header = vec!["times as long as xent"];
-    header.extend(peers.iter().map(|peer| peer.name()));
+    let names = peers.iter().map(|peer| peer.name.replace('_', "\n"));
+    let header: Vec<String> =
+        std::iter::once("times as long as xent".to_owned()).chain(names).collect();
     let rows = measurements.iter().map(|found| {
-        let ratio = |peer: &dyn Peer| found.ratio(peer.name()).map_or(String::new(), times);
-        std::iter::once(found.case.clone()).chain(peers.iter().map(|peer| ratio(&**peer))).collect()
+        let ratio = |peer: &Peer| found.ratio(peer.name).map_or(String::new(), times);
+        std::iter::once(found.case.clone()).chain(peers.iter().map(ratio)).collect()
     });
     format!("\n{xent}\n\n{}\n", table(&header, rows))
 }
 
 /// The page.
-pub(crate) fn markdown(
-    measurements: &[Measurement],
-    peers: &[Box<dyn Peer>],
-    threads: usize,
-) -> String {
+pub(crate) fn markdown(measurements: &[Measurement], peers: &[Peer], threads: usize) -> String {
     let described = machine::description().into_iter();
-    let versions = peers.iter().map(|peer| (peer.title(), peer.version().to_owned()));
+    let versions = peers.iter().map(|peer| (peer.title, peer.version.clone()));
     let described: String =
         described.chain(versions).map(|(what, which)| format!("| {what} | {which} |\n")).collect();
-    let titles: String = peers.iter().map(|peer| format!(" {} |", peer.title())).collect();
+    let titles: String = peers.iter().map(|peer| format!(" {} |", peer.title)).collect();
     let rules = "---:|".repeat(peers.len());
     let rows: String = measurements.iter().map(|found| row(found, peers)).collect();
     format!(
@@ -73,7 +71,7 @@ What each loss takes on {threads} threads, and what the memory of the machine al
     )
 }
 
-fn row(found: &Measurement, peers: &[Box<dyn Peer>]) -> String {
+fn row(found: &Measurement, peers: &[Peer]) -> String {
     let [first, third] = found.quartiles_ms.map(time);
     let mut cells = vec![
         format!("`{}`", found.case),
@@ -86,20 +84,23 @@ fn row(found: &Measurement, peers: &[Box<dyn Peer>]) -> String {
         mib(found),
     ];
     cells.extend(peers.iter().map(|peer| {
-        let median_ms = found.peers.get(peer.name());
-        let ratio = found.ratio(peer.name()).map_or(String::new(), times);
+        let median_ms = found.peers.get(peer.name);
+        let ratio = found.ratio(peer.name).map_or(String::new(), times);
         median_ms.map_or(String::new(), |&ms| format!("{} ({ratio})", time(ms)))
     }));
     format!("| {} |\n", cells.join(" | "))
 }
 
-fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+fn table(header: &[String], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header.to_vec());
+    table.load_style(presets::NOTHING).set_header(header);
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(TERMINAL_COLUMNS);
     rows.for_each(|row| _ = table.add_row(row));
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 1));
+        if index > 0 {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
     table.trim_fmt()
 }

@@ -1,7 +1,6 @@
 //! Burn on its CPU backend: the modules of `burn::nn::loss`, and their backward pass.
 
-use super::Peer;
-use super::in_process::{InProcess, Run};
+use super::serve::Run;
 use crate::case::{Case, Extra, Number, Output};
 use crate::inputs::{Inputs, TargetData};
 use burn::nn::loss::{
@@ -10,21 +9,17 @@ use burn::nn::loss::{
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::hint::black_box;
 
-pub(super) fn peer() -> Box<dyn Peer> {
-    Box::new(InProcess { name: "burn", title: "Burn", package: "burn", build, running: None })
-}
-
-fn build(case: &Case) -> Result<Run, String> {
-    if case.number != Number::F32 || case.output == Output::InPlace {
-        return Err(format!("it has no way to compute {}", case.name()));
+pub(super) fn prepare(case: &Case) -> Result<Run, String> {
+    if case.number != Number::F32 {
+        return Err(format!("it computes in f32, not in {:?}", case.number));
     }
-    let catalogued = xent::loss(case.loss).map_err(|error| error.to_string())?;
+    let catalogued = xent::loss(&case.loss).map_err(|error| error.to_string())?;
     let inputs = Inputs::<f32>::new(case, &*catalogued);
     let device = match case.output {
         Output::Value => Device::flex(),
         Output::Gradient | Output::InPlace => Device::flex().autodiff(),
     };
-    match (case.loss, case.extra) {
+    match (&case.loss[..], case.extra) {
         ("mse", _) => {
             let targets = values(&inputs.targets, &device)?;
             elements(case, inputs.predictions, &device, move |predictions| {
@@ -59,7 +54,7 @@ fn cross_entropy(
     device: &Device,
 ) -> Result<Run, String> {
     if !matches!(extra, Extra::Nothing | Extra::ClassWeights) {
-        return Err(format!("it has no way to compute {}", case.name()));
+        return Err(format!("it has no {extra:?}"));
     }
     let TargetData::Labels(labels) = inputs.targets else {
         return Err("it takes labels only".to_owned());

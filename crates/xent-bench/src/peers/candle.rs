@@ -1,36 +1,29 @@
 //! Candle: the functions of `candle_nn::loss`, and their backward pass.
 
-use super::Peer;
-use super::in_process::{InProcess, Run};
+use super::serve::Run;
 use crate::case::{Case, Extra, Number, Output};
 use crate::inputs::{Inputs, Sample, TargetData};
 use candle_core::{DType, Device, Result, Tensor, Var, WithDType};
 use candle_nn::loss;
 use std::hint::black_box;
 
-pub(super) fn peer() -> Box<dyn Peer> {
-    Box::new(InProcess {
-        name: "candle",
-        title: "Candle",
-        package: "candle-nn",
-        build: |case| match case.number {
-            Number::F32 => build::<f32>(case),
-            Number::F64 => build::<f64>(case),
-        },
-        running: None,
-    })
+pub(super) fn prepare(case: &Case) -> std::result::Result<Run, String> {
+    match case.number {
+        Number::F32 => build::<f32>(case),
+        Number::F64 => build::<f64>(case),
+    }
 }
 
 fn build<T: Sample + WithDType>(case: &Case) -> std::result::Result<Run, String> {
-    let function: fn(&Tensor, &Tensor) -> Result<Tensor> = match case.loss {
+    let function: fn(&Tensor, &Tensor) -> Result<Tensor> = match &case.loss[..] {
         "cross_entropy" => loss::cross_entropy,
         "mse" => loss::mse,
         "huber" => |predictions, targets| loss::huber(predictions, targets, 1.0),
         "bce_with_logits" => loss::binary_cross_entropy_with_logit,
         other => return Err(format!("it has no {other}")),
     };
-    if case.extra != Extra::Nothing || case.output == Output::InPlace {
-        return Err(format!("it has no way to compute {}", case.name()));
+    if case.extra != Extra::Nothing {
+        return Err(format!("it has no {:?}", case.extra));
     }
     let (predictions, targets) = tensors::<T>(case).map_err(|error| error.to_string())?;
     let with_gradient = case.output == Output::Gradient;
@@ -46,7 +39,7 @@ fn build<T: Sample + WithDType>(case: &Case) -> std::result::Result<Run, String>
 }
 
 fn tensors<T: Sample + WithDType>(case: &Case) -> Result<(Var, Tensor)> {
-    let catalogued = xent::loss(case.loss).map_err(candle_core::Error::wrap)?;
+    let catalogued = xent::loss(&case.loss).map_err(candle_core::Error::wrap)?;
     let inputs = Inputs::<T>::new(case, &*catalogued);
     let predictions = Tensor::from_vec(inputs.predictions, &case.shape[..], &Device::Cpu)?;
     let targets = match inputs.targets {
