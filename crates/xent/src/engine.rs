@@ -4,18 +4,24 @@
 //! scratch, and from there, weighted and rounded once, to the caller's buffers. Blocks are
 //! grouped into jobs for threads; neither changes a bit of the result.
 
-use crate::dispatch::{Task, vectorised};
+use crate::dispatch::{LINE, Streams, TILE, Task, prefetch, vectorised};
 use crate::error::{Error, Result};
 use crate::family::{Block, BlockTargets, Domain, Family, Loss, Order, Outputs, Targeting};
 use crate::number::{Element, Real};
 use crate::predictions::Layout;
 use crate::reduce::{Reduction, Sums, WhenEmpty, stripes, tree};
-use crate::targets::Targets;
+use crate::targets::{Labels, Targets};
+use std::ops::{Deref, DerefMut, Range};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How many predictions a block holds, if rows are not longer than that.
 const BLOCK: usize = 1024;
 /// How many predictions are worth a thread.
 const JOB: usize = 64 * BLOCK;
+/// From how many bytes on a result is written past the cache.
+const STREAMED: usize = 4 << 20;
+/// How many entries of a row are scaled at a time.
+const LANES: usize = 8;
 
 /// All of a call but its predictions.
 pub(crate) struct Problem<'a, T: Element> {
@@ -78,7 +84,7 @@ impl<T: Element> Problem<'_, T> {
     /// Fills `buffers`, and gives the reduced loss.
     pub(crate) fn reduced(&self, source: Source<'_, T>, buffers: Buffers<'_, T>) -> Result<f64> {
         let mean = self.options.reduction == Reduction::Mean;
-        let averaged = mean && T::SUMS_CAN_OVERFLOW;
+        let averaged = mean && !T::WIDE_HAS_RANGE;
         let (loss, weight) = self.evaluate(source, buffers, averaged)?;
         let divide = mean && !averaged && T::wide_to_f64(weight) != 0.0;
         Ok(T::wide_to_f64(if divide { loss / weight } else { loss }))
@@ -95,7 +101,7 @@ impl<T: Element> Problem<'_, T> {
         self.validate(source.as_slice(), &buffers)?;
         let class_weights: Option<Vec<T::Wide>> =
             self.options.class_weights.map(|weights| weights.iter().map(|w| w.widen()).collect());
-        let weight = self.total_weight(class_weights.as_deref());
+        let weight = self.total_weight(class_weights.as_deref())?;
         let nothing_counts = T::wide_to_f64(weight) == 0.0;
         if nothing_counts
             && self.options.reduction == Reduction::Mean
@@ -139,28 +145,37 @@ impl<T: Element> Problem<'_, T> {
         self.options.weights.is_none() && self.options.mask.is_none() && !labels
     }
 
-    fn total_weight(&self, class_weights: Option<&[T::Wide]>) -> T::Wide {
+    /// Σw, by the way checking the labels.
+    fn total_weight(&self, class_weights: Option<&[T::Wide]>) -> Result<T::Wide> {
         if self.is_plain() {
-            return T::Wide::constant(self.layout.rows as f64);
+            return Ok(T::Wide::constant(self.layout.rows as f64));
         }
-        let sums: Vec<T::Wide> = (0..self.layout.rows)
-            .step_by(BLOCK)
-            .map(|start| {
-                let mut sum = T::Wide::ZERO;
-                for row in start..self.layout.rows.min(start + BLOCK) {
-                    let weight = self.row_weight(row);
-                    sum = sum
-                        + match (self.targets, class_weights) {
-                            (Targets::Labels(labels), Some(class_weights)) if self.counts(row) => {
-                                weight * class_weights[labels.get(row) as usize]
-                            }
-                            _ => weight,
-                        };
+        let mut sums = vec![T::Wide::ZERO; self.layout.rows.div_ceil(BLOCK)];
+        let jobs: Vec<_> = sums.chunks_mut(JOB / BLOCK).enumerate().collect();
+        let legal = AtomicBool::new(true);
+        let scratch = || Marks::new(self.layout.rows.min(BLOCK));
+        in_parallel(jobs, scratch, |marks, (job, sums)| {
+            for (block, sum) in sums.iter_mut().enumerate() {
+                let first = job * JOB + block * BLOCK;
+                let rows = BLOCK.min(self.layout.rows - first);
+                if !vectorised(Survey { problem: self, class_weights, marks, first, rows, sum }) {
+                    legal.store(false, Ordering::Relaxed);
                 }
-                sum
-            })
-            .collect();
-        tree(&sums)
+            }
+        });
+        match (self.targets, legal.into_inner()) {
+            (Targets::Labels(labels), false) => Err(self.illegal_label(labels)),
+            _ => Ok(tree(&sums)),
+        }
+    }
+
+    /// The first label that is no class index, in a row that counts.
+    fn illegal_label(&self, labels: &Labels<'_>) -> Error {
+        let classes = self.layout.classes;
+        let illegal =
+            |&row: &usize| !(0..classes as i64).contains(&labels.get(row)) && self.counts(row);
+        let index = (0..self.layout.rows).find(illegal).unwrap_or_default();
+        Error::Label { index, value: labels.get(index), classes }
     }
 
     fn validate(&self, predictions: &[T], buffers: &Buffers<'_, T>) -> Result<()> {
@@ -229,28 +244,15 @@ impl<T: Element> Problem<'_, T> {
                 length(name, predictions.len(), "one per prediction", buffer.len())?;
             }
         }
-        match self.targets {
-            Targets::Labels(labels) => self.check_labels(labels)?,
-            Targets::Values(values) => {
-                self.check_domain("targets", values, self.loss.target_domain())?;
-            }
+        if let Targets::Values(values) = self.targets {
+            self.check_domain("targets", values, self.loss.target_domain())?;
         }
         self.check_domain("predictions", predictions, self.loss.prediction_domain())
     }
 
-    fn check_labels(&self, labels: &crate::targets::Labels<'_>) -> Result<()> {
-        let classes = self.layout.classes as i64;
-        for index in 0..self.layout.rows {
-            let value = labels.get(index);
-            if !(0..classes).contains(&value) && self.counts(index) {
-                return Err(Error::Label { index, value, classes: self.layout.classes });
-            }
-        }
-        Ok(())
-    }
-
     fn check_domain(&self, argument: &'static str, values: &[T], domain: Domain) -> Result<()> {
-        if !domain.is_restricted() {
+        let Some([low, high]) = domain.bounds() else { return Ok(()) };
+        if within(values, low, high, domain == Domain::Sign) {
             return Ok(());
         }
         for (index, value) in values.iter().enumerate() {
@@ -276,6 +278,9 @@ fn shape(argument: &'static str, expected: &str, actual: String) -> Error {
 }
 
 fn non_negative<T: Element>(argument: &'static str, values: &[T]) -> Result<()> {
+    if within(values, 0.0, f64::MAX, false) {
+        return Ok(());
+    }
     for (index, value) in values.iter().enumerate() {
         let value = value.to_f64();
         if !(0.0..f64::INFINITY).contains(&value) {
@@ -284,6 +289,179 @@ fn non_negative<T: Element>(argument: &'static str, values: &[T]) -> Result<()> 
         }
     }
     Ok(())
+}
+
+/// Whether all values are in `low..=high`, or at its ends.
+fn within<T: Element>(values: &[T], low: f64, high: f64, ends: bool) -> bool {
+    let legal = AtomicBool::new(true);
+    in_parallel(
+        values.chunks(JOB).collect(),
+        || (),
+        |(), values| {
+            if !vectorised(Within { values, low, high, ends }) {
+                legal.store(false, Ordering::Relaxed);
+            }
+        },
+    );
+    legal.into_inner()
+}
+
+struct Within<'a, T> {
+    values: &'a [T],
+    low: f64,
+    high: f64,
+    ends: bool,
+}
+
+impl<T: Element> Task for Within<'_, T> {
+    type Output = bool;
+    const WIDEST: bool = T::WIDEST_VECTORS;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let Self { values, low, high, ends } = self;
+        values.chunks(TILE).fold(true, |legal, values| {
+            prefetch(values);
+            let inside = |legal: bool, value: f64| legal & (low <= value) & (value <= high);
+            let at_end = |legal: bool, value: f64| legal & ((value == low) | (value == high));
+            let values = values.iter().map(|value| value.to_f64());
+            if ends { values.fold(legal, at_end) } else { values.fold(legal, inside) }
+        })
+    }
+}
+
+/// Runs the jobs, on threads if there are several, with scratch that lasts from job to job.
+fn in_parallel<J: Send, S>(
+    jobs: Vec<J>,
+    scratch: impl Fn() -> S + Send + Sync,
+    run: impl Fn(&mut S, J) + Send + Sync,
+) {
+    #[cfg(feature = "rayon")]
+    if jobs.len() > 1 {
+        use rayon::prelude::*;
+        // Scratch is made for each piece that is split off: few, yet enough to share out evenly.
+        let pieces = 4 * rayon::current_num_threads();
+        let shortest = jobs.len().div_ceil(pieces);
+        return jobs.into_par_iter().with_min_len(shortest).for_each_init(scratch, run);
+    }
+    let mut scratch = scratch();
+    jobs.into_iter().for_each(|job| run(&mut scratch, job));
+}
+
+/// Memory that starts where a line of the cache does, so that no vector is split between two.
+struct Aligned<V> {
+    memory: Vec<V>,
+    start: usize,
+}
+
+impl<V: Copy> Aligned<V> {
+    fn new(value: V, count: usize) -> Self {
+        let memory = vec![value; count + LINE / size_of::<V>()];
+        let start = memory.as_ptr().align_offset(LINE).min(memory.len() - count);
+        Self { memory, start }
+    }
+}
+
+impl<V> Deref for Aligned<V> {
+    type Target = [V];
+
+    #[inline(always)]
+    fn deref(&self) -> &[V] {
+        &self.memory[self.start..]
+    }
+}
+
+impl<V> DerefMut for Aligned<V> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [V] {
+        &mut self.memory[self.start..]
+    }
+}
+
+/// The weights and labels of a block of rows.
+struct Marks<R> {
+    weights: Aligned<R>,
+    labels: Aligned<usize>,
+    raw_labels: Aligned<i64>,
+}
+
+impl<R: Real> Marks<R> {
+    fn new(rows: usize) -> Self {
+        Self {
+            weights: Aligned::new(R::ONE, rows),
+            labels: Aligned::new(0, rows),
+            raw_labels: Aligned::new(0, rows),
+        }
+    }
+
+    /// Reads `count` rows; one that does not count gets the label 0. Says whether all labels of
+    /// rows that count are class indices.
+    #[inline(always)]
+    fn load<T: Element<Wide = R>>(
+        &mut self,
+        problem: &Problem<'_, T>,
+        first: usize,
+        count: usize,
+    ) -> bool {
+        let Options { weights, mask, ignore_index, .. } = problem.options;
+        let own = &mut self.weights[..count];
+        match weights {
+            None => own.fill(R::ONE),
+            Some(weights) => {
+                own.iter_mut()
+                    .zip(&weights[first..])
+                    .for_each(|(own, weight)| *own = weight.widen());
+            }
+        }
+        if let Some(mask) = mask {
+            for (own, &counts) in own.iter_mut().zip(&mask[first..]) {
+                *own = if counts { *own } else { R::ZERO };
+            }
+        }
+        let Targets::Labels(labels) = problem.targets else { return true };
+        let raw = &mut self.raw_labels[..count];
+        labels.read(first, raw);
+        let classes = problem.layout.classes as u64;
+        let mut legal = true;
+        for ((own, &mut label), index) in own.iter_mut().zip(raw).zip(&mut *self.labels) {
+            *own = if label == ignore_index { R::ZERO } else { *own };
+            let counts = T::wide_to_f64(*own) != 0.0;
+            legal &= !counts | ((label as u64) < classes);
+            *index = if counts { label as usize } else { 0 };
+        }
+        legal
+    }
+}
+
+/// A look at a block of rows before anything is computed: are the labels legal, and Σw.
+struct Survey<'a, T: Element> {
+    problem: &'a Problem<'a, T>,
+    class_weights: Option<&'a [T::Wide]>,
+    marks: &'a mut Marks<T::Wide>,
+    first: usize,
+    rows: usize,
+    sum: &'a mut T::Wide,
+}
+
+impl<T: Element> Task for Survey<'_, T> {
+    type Output = bool;
+    const WIDEST: bool = T::WIDEST_VECTORS;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let legal = self.marks.load(self.problem, self.first, self.rows);
+        let Marks { weights, labels, .. } = self.marks;
+        let weights = &mut weights[..self.rows];
+        if let (Targets::Labels(_), Some(by_class), true) =
+            (self.problem.targets, self.class_weights, legal)
+        {
+            for (weight, &label) in weights.iter_mut().zip(&**labels) {
+                *weight = *weight * by_class[label];
+            }
+        }
+        *self.sum = stripes(weights);
+        legal
+    }
 }
 
 /// A checked problem on its way through the kernel.
@@ -299,6 +477,8 @@ struct Run<'a, T: Element> {
 /// Consecutive blocks for one thread.
 struct Job<'a, T: Element> {
     first_row: usize,
+    /// Whether gradients are written past the cache.
+    streamed: bool,
     predictions: Source<'a, T>,
     buffers: Buffers<'a, T>,
     sums: &'a mut [T::Wide],
@@ -315,6 +495,7 @@ impl<T: Element> Run<'_, T> {
         let per_block = self.rows_per_block();
         let blocks_per_job = (JOB / (per_block * classes)).max(1);
         let per_job = per_block * blocks_per_job;
+        let streamed = size_of::<T>() * rows * classes >= STREAMED;
         let mut sums = vec![T::Wide::ZERO; rows.div_ceil(per_block)];
         let mut rest = &mut sums[..];
         let mut jobs = Vec::with_capacity(rows.div_ceil(per_job));
@@ -324,6 +505,7 @@ impl<T: Element> Run<'_, T> {
             let take = blocks_per_job.min(rest.len());
             jobs.push(Job {
                 first_row,
+                streamed: streamed && matches!(source, Source::Shared(_)),
                 predictions: match &mut source {
                     Source::Shared(all) => {
                         let (mine, others) = all.split_at(elements);
@@ -342,49 +524,27 @@ impl<T: Element> Run<'_, T> {
                 sums: rest.split_off_mut(..take).unwrap_or_default(),
             });
         }
-        self.run_jobs(jobs);
+        let scratch = || Scratch::new(per_block.min(rows), classes, self.order);
+        in_parallel(jobs, scratch, |scratch, job| self.run_job(job, scratch));
         tree(&sums)
     }
 
-    #[cfg(feature = "rayon")]
-    fn run_jobs(&self, jobs: Vec<Job<'_, T>>) {
-        use rayon::prelude::*;
-        if jobs.len() > 1 {
-            let scratch = || self.scratch();
-            jobs.into_par_iter().for_each_init(scratch, |scratch, job| self.run_job(job, scratch));
-        } else {
-            self.run_in_turn(jobs);
-        }
-    }
-
-    #[cfg(not(feature = "rayon"))]
-    fn run_jobs(&self, jobs: Vec<Job<'_, T>>) {
-        self.run_in_turn(jobs);
-    }
-
-    fn run_in_turn(&self, jobs: Vec<Job<'_, T>>) {
-        let mut scratch = self.scratch();
-        jobs.into_iter().for_each(|job| self.run_job(job, &mut scratch));
-    }
-
-    fn scratch(&self) -> Scratch<T::Wide> {
-        let Layout { rows, classes } = self.problem.layout;
-        Scratch::new(self.rows_per_block().min(rows), classes, self.order)
-    }
-
-    fn run_job(&self, mut job: Job<'_, T>, scratch: &mut Scratch<T::Wide>) {
+    fn run_job(&self, mut job: Job<'_, T>, scratch: &mut Scratch<T>) {
         let problem = self.problem;
         let classes = problem.layout.classes;
         let rows = job.predictions.as_slice().len() / classes;
         let block_rows = self.rows_per_block();
+        let streams = job.streamed.then(Streams::new);
         for (block, sum) in job.sums.iter_mut().enumerate() {
             let start = block * block_rows;
             let count = block_rows.min(rows - start);
             let elements = start * classes..(start + count) * classes;
             let first = job.first_row + start;
-            scratch.load(problem, first, count);
+            if !problem.is_plain() {
+                scratch.marks.load(problem, first, count);
+            }
             let targets = match problem.targets {
-                Targets::Labels(_) => BlockTargets::Labels(&scratch.labels[..count]),
+                Targets::Labels(_) => BlockTargets::Labels(&scratch.marks.labels[..count]),
                 Targets::Values(values) => {
                     BlockTargets::Values(&values[first * classes..(first + count) * classes])
                 }
@@ -398,6 +558,7 @@ impl<T: Element> Run<'_, T> {
                     values: &mut scratch.values[..count],
                     gradient: front(&mut scratch.gradient, elements.len()),
                     curvature: front(&mut scratch.curvature, elements.len()),
+                    factors: &mut scratch.factors[..count],
                     scratch: &mut scratch.kernel,
                 },
             );
@@ -411,6 +572,7 @@ impl<T: Element> Run<'_, T> {
                     Source::Shared(_) => part(&mut job.buffers.gradient, elements.clone()),
                 },
                 curvature: part(&mut job.buffers.curvature, elements),
+                streams: streams.as_ref(),
                 sum,
             });
         }
@@ -421,10 +583,7 @@ fn take_front<'a, T>(buffer: &mut Option<&'a mut [T]>, count: usize) -> Option<&
     buffer.as_mut().and_then(|buffer| buffer.split_off_mut(..count))
 }
 
-fn part<'a, T>(
-    buffer: &'a mut Option<&mut [T]>,
-    range: std::ops::Range<usize>,
-) -> Option<&'a mut [T]> {
+fn part<'a, T>(buffer: &'a mut Option<&mut [T]>, range: Range<usize>) -> Option<&'a mut [T]> {
     buffer.as_mut().map(|buffer| &mut buffer[range])
 }
 
@@ -434,42 +593,34 @@ fn front<T>(buffer: &mut [T], count: usize) -> &mut [T] {
     &mut buffer[..count]
 }
 
-/// Wide buffers for one block.
-struct Scratch<R> {
-    labels: Vec<usize>,
-    weights: Vec<R>,
-    values: Vec<R>,
-    gradient: Vec<R>,
-    curvature: Vec<R>,
-    kernel: Vec<R>,
+/// Buffers for one block.
+struct Scratch<T: Element> {
+    marks: Marks<T::Wide>,
+    weights: Aligned<T::Wide>,
+    factors: Aligned<T::Wide>,
+    values: Aligned<T::Wide>,
+    gradient: Aligned<T::Wide>,
+    curvature: Aligned<T::Wide>,
+    kernel: Vec<T::Wide>,
+    rounded: Aligned<T>,
 }
 
-impl<R: Real> Scratch<R> {
+impl<T: Element> Scratch<T> {
     fn new(rows: usize, classes: usize, order: Order) -> Self {
-        let zeros = |count| vec![R::ZERO; count];
-        let elements = |needed| if order >= needed { rows * classes } else { 0 };
+        let zeros = |count| Aligned::new(T::Wide::ZERO, count);
+        // The last entries of a block are scaled in whole lanes too.
+        let elements = |needed| if order >= needed { rows * classes + LANES } else { 0 };
+        let rounded =
+            if order >= Order::Gradient { (rows * classes).min(BLOCK) + LANES } else { 0 };
         Self {
-            labels: vec![0; rows],
+            marks: Marks::new(rows),
             weights: zeros(rows),
+            factors: Aligned::new(T::Wide::ONE, rows),
             values: zeros(rows),
             gradient: zeros(elements(Order::Gradient)),
             curvature: zeros(elements(Order::Curvature)),
             kernel: Vec::new(),
-        }
-    }
-
-    /// The weights and labels of `count` rows; a row that does not count gets the label 0.
-    fn load<T: Element<Wide = R>>(&mut self, problem: &Problem<'_, T>, first: usize, count: usize) {
-        if problem.is_plain() {
-            self.weights.fill(R::ONE);
-            return;
-        }
-        for row in 0..count {
-            self.weights[row] = problem.row_weight(first + row);
-            if let Targets::Labels(labels) = problem.targets {
-                let counts = T::wide_to_f64(self.weights[row]) != 0.0;
-                self.labels[row] = if counts { labels.get(first + row) as usize } else { 0 };
-            }
+            rounded: Aligned::new(T::default(), rounded),
         }
     }
 }
@@ -477,11 +628,12 @@ impl<R: Real> Scratch<R> {
 /// The last step of a block: weigh, round, write and sum.
 struct Finish<'a, T: Element> {
     run: &'a Run<'a, T>,
-    scratch: &'a mut Scratch<T::Wide>,
+    scratch: &'a mut Scratch<T>,
     rows: usize,
     values: Option<&'a mut [T]>,
     gradient: Option<&'a mut [T]>,
     curvature: Option<&'a mut [T]>,
+    streams: Option<&'a Streams>,
     sum: &'a mut T::Wide,
 }
 
@@ -491,52 +643,99 @@ impl<T: Element> Task for Finish<'_, T> {
 
     #[inline(always)]
     fn run(self) {
-        let Scratch { weights, values, gradient, curvature, .. } = self.scratch;
-        let (weights, values) = (&mut weights[..self.rows], &mut values[..self.rows]);
-        for (value, &weight) in values.iter_mut().zip(&*weights) {
-            *value = weighted(*value, weight);
+        let Scratch { marks, weights, factors, values, gradient, curvature, rounded, .. } =
+            self.scratch;
+        let Run { problem, scale, averaged, .. } = *self.run;
+        let (classes, plain) = (problem.layout.classes, problem.is_plain());
+        let (marked, values) = (&marks.weights[..self.rows], &mut values[..self.rows]);
+        if !plain {
+            for (value, weight) in values.iter_mut().zip(marked) {
+                *value = weight.weigh(*value);
+            }
         }
         if let Some(out) = self.values {
             for (out, &value) in out.iter_mut().zip(&*values) {
                 *out = T::narrow(value);
             }
         }
-        if self.run.averaged {
+        if averaged {
             for value in values.iter_mut() {
-                *value = *value * self.run.scale;
+                *value = *value * scale;
             }
         }
         *self.sum = stripes(values);
-        for weight in weights.iter_mut() {
-            *weight = *weight * self.run.scale;
+        if let Some(out) = self.curvature {
+            let weights = &mut weights[..if plain { 1 } else { self.rows }];
+            for (weight, marked) in weights.iter_mut().zip(marked) {
+                *weight = *marked * scale;
+            }
+            scale_rows(out, curvature, weights, classes, rounded, self.streams);
         }
-        let classes = self.run.problem.layout.classes;
-        for (out, wide) in [(self.gradient, gradient), (self.curvature, curvature)] {
-            if let Some(out) = out {
-                scale_rows(out, wide, weights, classes);
+        if let Some(out) = self.gradient {
+            let uniform = plain && classes == 1;
+            let weights = &mut weights[..if uniform { 1 } else { self.rows }];
+            for ((weight, marked), factor) in weights.iter_mut().zip(marked).zip(&**factors) {
+                *weight = (*marked * scale).weigh(*factor);
+            }
+            scale_rows(out, gradient, weights, classes, rounded, self.streams);
+        }
+    }
+}
+
+/// Cuts `out` so that all tiles but the first start with a line of the cache.
+fn tiles_from_a_line<T>(out: &[T]) -> impl Iterator<Item = Range<usize>> + use<T> {
+    let (count, head) = (out.len(), out.as_ptr().align_offset(LINE).min(out.len()));
+    let starts = (head..count).step_by(TILE).map(move |start| start..count.min(start + TILE));
+    (head > 0).then_some(0..head).into_iter().chain(starts)
+}
+
+/// Rounds each row times its weight, or all times the only weight, into `out` through `rounded`.
+#[inline(always)]
+fn scale_rows<T: Element>(
+    out: &mut [T],
+    wide: &[T::Wide],
+    weights: &[T::Wide],
+    classes: usize,
+    rounded: &mut [T],
+    streams: Option<&Streams>,
+) {
+    let write = |to: &mut [T], from: &[T]| match streams {
+        Some(streams) => streams.copy(to, from),
+        None => to.copy_from_slice(from),
+    };
+    match weights {
+        &[weight] => {
+            for tile in tiles_from_a_line(out) {
+                for (rounded, &wide) in rounded.iter_mut().zip(&wide[tile.clone()]) {
+                    *rounded = T::narrow(weight.weigh(wide));
+                }
+                let count = tile.len();
+                write(&mut out[tile], &rounded[..count]);
             }
         }
-    }
-}
-
-/// `number · weight`, and 0 for a row that does not count, even where it has a NaN.
-#[inline(always)]
-fn weighted<R: Real>(number: R, weight: R) -> R {
-    R::ZERO.if_less(weight, number * weight, R::ZERO)
-}
-
-#[inline(always)]
-fn scale_rows<T: Element>(out: &mut [T], wide: &[T::Wide], weights: &[T::Wide], classes: usize) {
-    if classes == 1 {
-        for ((out, &wide), &weight) in out.iter_mut().zip(wide).zip(weights) {
-            *out = T::narrow(weighted(wide, weight));
+        _ if classes == 1 => {
+            for tile in tiles_from_a_line(out) {
+                let inputs = wide[tile.clone()].iter().zip(&weights[tile.clone()]);
+                for (rounded, (&wide, weight)) in rounded.iter_mut().zip(inputs) {
+                    *rounded = T::narrow(weight.weigh(wide));
+                }
+                let count = tile.len();
+                write(&mut out[tile], &rounded[..count]);
+            }
         }
-        return;
-    }
-    let rows = out.chunks_exact_mut(classes).zip(wide.chunks_exact(classes)).zip(weights);
-    for ((out, wide), &weight) in rows {
-        for (out, &wide) in out.iter_mut().zip(wide) {
-            *out = T::narrow(weighted(wide, weight));
+        _ => {
+            // Whole lanes at a time: what is written past the end of a row, the next row corrects.
+            for (row, &weight) in weights.iter().enumerate() {
+                let (mut start, end) = (row * classes, (row + 1) * classes);
+                while start < end {
+                    let wide = wide[start..].first_chunk::<LANES>();
+                    let rounded = rounded[start..].first_chunk_mut::<LANES>();
+                    let (Some(wide), Some(rounded)) = (wide, rounded) else { break };
+                    *rounded = wide.map(|wide| T::narrow(weight.weigh(wide)));
+                    start += LANES;
+                }
+            }
+            write(out, &rounded[..out.len()]);
         }
     }
 }

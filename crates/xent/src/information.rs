@@ -6,7 +6,7 @@
 use crate::call::Evaluate;
 use crate::error::{Error, Result};
 use crate::family::Domain;
-use crate::family::classwise::Softmax;
+use crate::family::softmax::Softmax;
 use crate::losses::CrossEntropyProbabilities;
 use crate::number::{Element, Real};
 use crate::reduce::stripes;

@@ -67,7 +67,8 @@ impl AddAssign for Sums {
     }
 }
 
-const STRIPES: usize = 16;
+/// How many sums run side by side.
+pub(crate) const STRIPES: usize = 16;
 
 /// The sum of `numbers` over sixteen stripes.
 #[inline(always)]

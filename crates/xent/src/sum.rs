@@ -83,14 +83,24 @@ impl Loss for WeightedSum {
 
 impl<T: Element> Kernel<T> for WeightedSum {
     fn run(&self, block: &Block<'_, T>, order: Order, outputs: Outputs<'_, T::Wide>) {
-        let Outputs { values, gradient, curvature, scratch } = outputs;
+        let Outputs { values, gradient, curvature, factors, scratch } = outputs;
         let mut total = [values, gradient, curvature];
         let mut term = [0, 1, 2].map(|i: usize| vec![T::Wide::ZERO; total[i].len()]);
         total.iter_mut().for_each(|total| total.fill(T::Wide::ZERO));
         for (factor, loss) in &self.terms {
             let [values, gradient, curvature] = &mut term;
-            let outputs = Outputs { values, gradient, curvature, scratch: &mut *scratch };
+            let outputs = Outputs {
+                values,
+                gradient,
+                curvature,
+                factors: &mut *factors,
+                scratch: &mut *scratch,
+            };
             T::kernel(loss.as_ref()).run(block, order, outputs);
+            for (gradient, factor) in term[1].chunks_mut(block.classes).zip(&mut *factors) {
+                let factor = std::mem::replace(factor, T::Wide::ONE);
+                gradient.iter_mut().for_each(|entry| *entry = *entry * factor);
+            }
             for (total, term) in total.iter_mut().zip(&term) {
                 for (total, &term) in total.iter_mut().zip(term) {
                     *total = *total + term * *factor;

@@ -1,5 +1,6 @@
 //! What predictions are held against: class indices, or numbers.
 
+use crate::dispatch::prefetch;
 use crate::number::Element;
 use std::borrow::Cow;
 
@@ -64,6 +65,20 @@ macro_rules! labels {
             pub fn get(&self, row: usize) -> i64 {
                 match self {
                     $(Labels::$variant(entries) => entries[row].try_into().unwrap_or(i64::MAX),)*
+                }
+            }
+
+            /// The class indices of the rows from `first` on.
+            #[inline(always)]
+            pub(crate) fn read(&self, first: usize, out: &mut [i64]) {
+                match self {
+                    $(Labels::$variant(entries) => {
+                        let entries = &entries[first..first + out.len()];
+                        prefetch(entries);
+                        for (out, &entry) in out.iter_mut().zip(entries) {
+                            *out = entry.try_into().unwrap_or(i64::MAX);
+                        }
+                    })*
                 }
             }
         }

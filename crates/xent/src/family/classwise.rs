@@ -4,6 +4,7 @@
 //! [`Link`] says how a row of predictions becomes scores; the chain rule through it, and the
 //! numerics of the softmax, are written here once.
 
+use super::softmax::{Labelled, Softmax, Totals, sum_without};
 use super::{Block, BlockTargets, Domain, Order, Outputs};
 use crate::catalogue::Catalogued;
 use crate::dispatch::{Task, vectorised};
@@ -196,6 +197,7 @@ pub fn row_steps<L: Classwise>(loss: &L, block: &Block<'_, f64>) -> Vec<Step> {
             BlockTargets::Values(values) => Target::Distribution(values),
         },
         class_weights: block.class_weights,
+        order: Order::Value,
         gradient: &mut [],
         curvature: &mut [],
     };
@@ -240,6 +242,88 @@ impl<L: Classwise, T: Element> Task for Rows<'_, L, T> {
 
     #[inline(always)]
     fn run(self) {
+        match self.block.targets {
+            BlockTargets::Labels(labels)
+                if L::LINK == Link::Softmax && has_sole_term(self.loss) =>
+            {
+                self.softmax_of_labels(labels);
+            }
+            _ => self.one_by_one(),
+        }
+    }
+}
+
+/// Whether a class index leaves just one term that is not 0.
+#[inline(always)]
+fn has_sole_term<L: Classwise>(loss: &L) -> bool {
+    L::PROPORTIONAL && loss.label_smoothing() == 0.0
+}
+
+impl<L: Classwise, T: Element> Rows<'_, L, T> {
+    /// Softmax link, one term f(log p_y) in each row: ∂f/∂z_j = f′ (1[j=y] − p_j). In numbers this
+    /// is −f′ / Σe times e_j, and for y times −Σ_{c≠y} e_c.
+    #[inline(always)]
+    fn softmax_of_labels(self, labels: &[usize]) {
+        let Rows { loss, block, order, outputs } = self;
+        let Outputs { values, gradient, curvature, factors, scratch } = outputs;
+        let (rows, classes) = (labels.len(), block.classes);
+        let elsewhere = order == Order::Value && Labelled::keeps::<T>(classes);
+        let elsewhere = if elsewhere { block.predictions.len() } else { 0 };
+        scratch.resize(8 * rows + elsewhere, T::Wide::ZERO);
+        let (columns, elsewhere) = scratch.split_at_mut(8 * rows);
+        let mut columns = columns.chunks_exact_mut(rows);
+        let [own, others, scores, largest, rest, weights, firsts, seconds] =
+            std::array::from_fn(|_| columns.next().unwrap_or_default());
+        let mut labelled = Labelled { own, others, scores, largest, rest };
+        let exponentials = if order == Order::Value { elsewhere } else { &mut *gradient };
+        labelled.fill(block.predictions, labels, exponentials);
+        let Labelled { own, others, scores, largest, rest } = labelled;
+        match block.class_weights {
+            None => weights.fill(T::Wide::ONE),
+            Some(by_class) => {
+                weights
+                    .iter_mut()
+                    .zip(labels)
+                    .for_each(|(weight, &label)| *weight = by_class[label]);
+            }
+        }
+        let class_count = T::Wide::constant(classes as f64);
+        for row in 0..rows {
+            let inverse = T::Wide::ONE / (own[row] + others[row]);
+            let class = Class {
+                score: scores[row],
+                probability: own[row] * inverse,
+                complement: others[row] * inverse,
+                target: T::Wide::ONE,
+                classes: class_count,
+            };
+            let [value, first, second] = term(loss, class, weights[row], order);
+            values[row] = value;
+            factors[row] = -first * inverse;
+            (firsts[row], seconds[row]) = (first, second);
+        }
+        for (row, &label) in labels.iter().enumerate() {
+            let at = row * classes..(row + 1) * classes;
+            let (Some(gradient), label) = (gradient.get_mut(at.clone()), label) else { break };
+            if let Some(curvature) = curvature.get_mut(at) {
+                let totals = Totals { largest: largest[row], others: rest[row] };
+                let inverse = T::Wide::ONE / (own[row] + others[row]);
+                let (first, second) = (firsts[row], seconds[row]);
+                let bent =
+                    |p: T::Wide, not_p, side: T::Wide| second * side * side - first * p * not_p;
+                for (curvature, &e) in curvature.iter_mut().zip(&*gradient) {
+                    let p = e * inverse;
+                    *curvature = bent(p, totals.without(e) * inverse, p);
+                }
+                let not_p = others[row] * inverse;
+                curvature[label] = bent(own[row] * inverse, not_p, not_p);
+            }
+            gradient[label] = -others[row];
+        }
+    }
+
+    #[inline(always)]
+    fn one_by_one(self) {
         let Rows { loss, block, order, outputs } = self;
         let classes = block.classes;
         let exponentials = if L::LINK == Link::Softmax { block.predictions.len() } else { 0 };
@@ -263,14 +347,12 @@ impl<L: Classwise, T: Element> Task for Rows<'_, L, T> {
                     BlockTargets::Values(values) => Target::Distribution(&values[at.clone()]),
                 },
                 class_weights: block.class_weights,
+                order,
                 gradient: &mut outputs.gradient[gradient],
                 curvature: &mut outputs.curvature[curvature],
             };
             *value = match (L::LINK, row.sole_class()) {
-                (Link::Softmax, Some(label)) => {
-                    row.softmax_of_one(label, &softmaxes[index], &exponentials[at])
-                }
-                (Link::Softmax, None) => {
+                (Link::Softmax, _) => {
                     row.softmax(&softmaxes[index], &exponentials[at], terms, shares)
                 }
                 (Link::Identity, Some(label)) => row.identity_of_one(label),
@@ -281,127 +363,22 @@ impl<L: Classwise, T: Element> Task for Rows<'_, L, T> {
     }
 }
 
+/// A term and its derivatives by score, as many as asked for, weighted.
+#[inline(always)]
+fn term<L: Classwise, R: Real>(loss: &L, class: Class<R>, weight: R, order: Order) -> [R; 3] {
+    let share = if L::PROPORTIONAL { class.target * weight } else { weight };
+    let guarded = |term: R| R::ZERO.if_less(share, term * weight, R::ZERO);
+    [
+        guarded(loss.value(class)),
+        if order >= Order::Gradient { guarded(loss.gradient(class)) } else { R::ZERO },
+        if order >= Order::Curvature { guarded(loss.curvature(class)) } else { R::ZERO },
+    ]
+}
+
 #[derive(Clone, Copy)]
 enum Target<'a, T> {
     Label(usize),
     Distribution(&'a [T]),
-}
-
-/// The softmax of a row, with the largest logit apart: its probability is 1 / (1 + rest), so that
-/// a confident row keeps the digits of what the *other* classes have.
-pub(crate) struct Softmax<R> {
-    argmax: usize,
-    max: R,
-    /// Σ exp(logit − max) over the classes other than `argmax`.
-    rest: R,
-    /// 1 / (1 + rest), the probability of `argmax`.
-    pub(crate) top: R,
-    /// ln(1 + rest).
-    log_total: R,
-}
-
-impl<R: Real> Softmax<R> {
-    /// Of one row that is not empty; leaves exp(logit − max) in `exponentials`.
-    pub(crate) fn of<T: Element<Wide = R>>(logits: &[T], exponentials: &mut [R]) -> Self {
-        Self::of_rows(logits, logits.len(), exponentials).swap_remove(0)
-    }
-
-    /// Of rows, all at once, so that the exponentials of short rows fill whole vectors.
-    #[inline(always)]
-    fn of_rows<T: Element<Wide = R>>(
-        logits: &[T],
-        classes: usize,
-        exponentials: &mut [R],
-    ) -> Vec<Self> {
-        let rows = logits.chunks_exact(classes).zip(exponentials.chunks_exact_mut(classes));
-        let mut softmaxes = Vec::with_capacity(logits.len() / classes);
-        for (row, differences) in rows {
-            let (argmax, max) = largest(row);
-            let max = max.widen();
-            for (difference, logit) in differences.iter_mut().zip(row) {
-                *difference = logit.widen() - max;
-            }
-            softmaxes.push(Self { argmax, max, rest: R::ZERO, top: R::ONE, log_total: R::ZERO });
-        }
-        for difference in exponentials.iter_mut() {
-            *difference = difference.exp();
-        }
-        for (softmax, row) in softmaxes.iter_mut().zip(exponentials.chunks_exact_mut(classes)) {
-            softmax.rest = sum_without(row, softmax.argmax);
-        }
-        for softmax in &mut softmaxes {
-            softmax.top = R::ONE / (softmax.rest + 1.0);
-            softmax.log_total = softmax.rest.ln_1p();
-        }
-        softmaxes
-    }
-
-    /// The log-probability of a logit of the row.
-    #[inline(always)]
-    pub(crate) fn score(&self, logit: R) -> R {
-        (logit - self.max) - self.log_total
-    }
-
-    /// ln Σ exp(logit).
-    pub(crate) fn log_sum_exp(&self) -> R {
-        self.max + self.log_total
-    }
-
-    /// The class with this exp(logit − max), unless it is the argmax.
-    #[inline(always)]
-    fn class(&self, logit: R, exponential: R, target: R, classes: R) -> Class<R> {
-        Class {
-            score: self.score(logit),
-            probability: exponential * self.top,
-            complement: ((self.rest - exponential) + 1.0) * self.top,
-            target,
-            classes,
-        }
-    }
-
-    #[inline(always)]
-    fn class_at<T: Element<Wide = R>>(
-        &self,
-        class: usize,
-        logits: &[T],
-        exponentials: &[R],
-        target: R,
-    ) -> Class<R> {
-        let classes = R::constant(logits.len() as f64);
-        let usual = self.class(logits[class].widen(), exponentials[class], target, classes);
-        if class == self.argmax {
-            Class { complement: self.rest * self.top, ..usual }
-        } else {
-            usual
-        }
-    }
-}
-
-/// The first largest entry; NaN is never the largest.
-#[inline(always)]
-fn largest<T: Element>(row: &[T]) -> (usize, T) {
-    let larger = |max: T, entry: T| if entry > max { entry } else { max };
-    let (chunks, tail) = row.as_chunks::<16>();
-    let mut max = tail.iter().copied().fold(T::LOWEST, larger);
-    if !chunks.is_empty() {
-        let mut lanes = [T::LOWEST; 16];
-        for chunk in chunks {
-            for (lane, &entry) in lanes.iter_mut().zip(chunk) {
-                *lane = larger(*lane, entry);
-            }
-        }
-        max = lanes.into_iter().fold(max, larger);
-    }
-    (row.iter().position(|&entry| entry == max).unwrap_or(0), max)
-}
-
-/// The sum of all entries but one.
-#[inline(always)]
-fn sum_without<R: Real>(entries: &mut [R], left_out: usize) -> R {
-    let kept = std::mem::replace(&mut entries[left_out], R::ZERO);
-    let sum = stripes(entries);
-    entries[left_out] = kept;
-    sum
 }
 
 struct Row<'a, L, T: Element> {
@@ -409,6 +386,7 @@ struct Row<'a, L, T: Element> {
     predictions: &'a [T],
     target: Target<'a, T>,
     class_weights: Option<&'a [T::Wide]>,
+    order: Order,
     /// Empty where not asked for, as is `curvature`.
     gradient: &'a mut [T::Wide],
     curvature: &'a mut [T::Wide],
@@ -419,9 +397,7 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
     #[inline(always)]
     fn sole_class(&self) -> Option<usize> {
         match self.target {
-            Target::Label(label) if L::PROPORTIONAL && self.loss.label_smoothing() == 0.0 => {
-                Some(label)
-            }
+            Target::Label(label) if has_sole_term(self.loss) => Some(label),
             _ => None,
         }
     }
@@ -469,17 +445,9 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
         }
     }
 
-    /// A term and its derivatives, as many as asked for, by score.
     #[inline(always)]
     fn term(&self, class: Class<T::Wide>, weight: T::Wide) -> [T::Wide; 3] {
-        let (zero, loss) = (T::Wide::ZERO, self.loss);
-        let share = if L::PROPORTIONAL { class.target * weight } else { weight };
-        let guarded = |term: T::Wide| zero.if_less(share, term * weight, zero);
-        [
-            guarded(loss.value(class)),
-            if self.gradient.is_empty() { zero } else { guarded(loss.gradient(class)) },
-            if self.curvature.is_empty() { zero } else { guarded(loss.curvature(class)) },
-        ]
+        term(self.loss, class, weight, self.order)
     }
 
     /// Puts the term of `class` at its place.
@@ -492,39 +460,6 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
         if let Some(curvature) = self.curvature.get_mut(class) {
             *curvature = second;
         }
-    }
-
-    /// Softmax link, one term f(log p_y): ∂f/∂z_j = f′ (1[j=y] − p_j).
-    #[inline(always)]
-    fn softmax_of_one(
-        &mut self,
-        label: usize,
-        softmax: &Softmax<T::Wide>,
-        exponentials: &[T::Wide],
-    ) -> T::Wide {
-        let class = softmax.class_at(label, self.predictions, exponentials, T::Wide::ONE);
-        let weight = self.class_weight(label);
-        let [value, first, second] = self.term(class, weight);
-        for (gradient, &e) in self.gradient.iter_mut().zip(exponentials) {
-            *gradient = -first * (e * softmax.top);
-        }
-        if let Some(gradient) = self.gradient.get_mut(label) {
-            *gradient = first * class.complement;
-        }
-        for (curvature, &e) in self.curvature.iter_mut().zip(exponentials) {
-            let class = softmax.class(T::Wide::ZERO, e, T::Wide::ZERO, T::Wide::ONE);
-            let p = class.probability;
-            *curvature = second * p * p - first * p * class.complement;
-        }
-        for index in [softmax.argmax, label] {
-            let class = softmax.class_at(index, self.predictions, exponentials, T::Wide::ZERO);
-            let (p, not_p) = (class.probability, class.complement);
-            let side = if index == label { not_p } else { p };
-            if let Some(curvature) = self.curvature.get_mut(index) {
-                *curvature = second * side * side - first * p * not_p;
-            }
-        }
-        value
     }
 
     /// Softmax link, a term f_c(log p_c) for each class: ∂/∂z_j = f_j′ − p_j Σ f_c′, which for the

@@ -2,6 +2,7 @@
 
 pub(crate) mod classwise;
 pub(crate) mod pointwise;
+pub(crate) mod softmax;
 
 use crate::catalogue::Catalogued;
 use crate::error::Result;
@@ -62,9 +63,13 @@ impl Domain {
         }
     }
 
-    /// Whether some values are not legal, so that the argument has to be looked through.
-    pub(crate) fn is_restricted(self) -> bool {
-        matches!(self, Domain::Probability | Domain::Sign)
+    /// The ends of the range, if the argument has to be looked through.
+    pub(crate) fn bounds(self) -> Option<[f64; 2]> {
+        match self {
+            Domain::Real | Domain::Logit | Domain::LogProbability => None,
+            Domain::Probability => Some([0.0, 1.0]),
+            Domain::Sign => Some([-1.0, 1.0]),
+        }
     }
 
     pub(crate) fn range(self) -> &'static str {
@@ -174,8 +179,12 @@ pub struct Block<'a, T: Element> {
 pub struct Outputs<'a, W> {
     /// One per row.
     pub values: &'a mut [W],
-    /// As the predictions; not written for [`Order::Value`].
+    /// As the predictions, but for the factor of the row; not written for [`Order::Value`].
     pub gradient: &'a mut [W],
+    /// One per row: what its gradient is still to be multiplied by, so that the engine can do it
+    /// in the same step as the weight. All 1, unless the kernel writes something else; without
+    /// meaning for a pointwise loss.
+    pub factors: &'a mut [W],
     /// As the predictions; written for [`Order::Curvature`].
     pub curvature: &'a mut [W],
     /// Memory to work in, of any length and content; it lasts from block to block.

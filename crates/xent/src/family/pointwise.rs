@@ -2,7 +2,7 @@
 
 use super::{Block, BlockTargets, Domain, Family, Kernel, Loss, Order, Outputs, Targeting};
 use crate::catalogue::Catalogued;
-use crate::dispatch::{Task, vectorised};
+use crate::dispatch::{TILE, Task, prefetch, vectorised};
 use crate::number::{Dual, Element, Real};
 
 /// A loss of one prediction and one target.
@@ -107,23 +107,31 @@ impl<L: Pointwise, T: Element> Task for Elements<'_, L, T> {
 
     #[inline(always)]
     fn run(self) {
-        let loss = self.loss;
-        let pairs = self.predictions.iter().zip(self.targets);
-        let inputs = pairs.map(|(p, t)| (p.widen(), t.widen()));
+        let (loss, order) = (self.loss, self.order);
         let Outputs { values, gradient, curvature, .. } = self.outputs;
-        if self.order == Order::Value {
-            for ((p, t), value) in inputs.zip(values) {
-                *value = loss.value(p, t);
+        let mut values = values.chunks_mut(TILE);
+        let mut gradient = gradient.chunks_mut(TILE);
+        let mut curvature = curvature.chunks_mut(TILE);
+        for (predictions, targets) in self.predictions.chunks(TILE).zip(self.targets.chunks(TILE)) {
+            prefetch(predictions);
+            prefetch(targets);
+            let inputs = predictions.iter().zip(targets).map(|(p, t)| (p.widen(), t.widen()));
+            let values = values.next().unwrap_or_default();
+            let gradient = gradient.next().unwrap_or_default();
+            if order == Order::Value {
+                for ((p, t), value) in inputs.zip(values) {
+                    *value = loss.value(p, t);
+                }
+                continue;
             }
-            return;
-        }
-        for (((p, t), value), gradient) in inputs.clone().zip(values).zip(gradient) {
-            *value = loss.value(p, t);
-            *gradient = loss.gradient(p, t);
-        }
-        if self.order == Order::Curvature {
-            for ((p, t), curvature) in inputs.zip(curvature) {
-                *curvature = loss.curvature(p, t);
+            for (((p, t), value), gradient) in inputs.clone().zip(values).zip(gradient) {
+                *value = loss.value(p, t);
+                *gradient = loss.gradient(p, t);
+            }
+            if order == Order::Curvature {
+                for ((p, t), curvature) in inputs.zip(curvature.next().unwrap_or_default()) {
+                    *curvature = loss.curvature(p, t);
+                }
             }
         }
     }

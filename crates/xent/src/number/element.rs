@@ -27,9 +27,9 @@ pub trait Element:
     #[doc(hidden)]
     const WIDEST_VECTORS: bool;
 
-    /// Whether the sum of finite numbers of this type can be infinite in its wide type.
+    /// Whether wide numbers reach far beyond the range of this type.
     #[doc(hidden)]
-    const SUMS_CAN_OVERFLOW: bool;
+    const WIDE_HAS_RANGE: bool;
 
     /// The exact value as a wide number.
     fn widen(self) -> Self::Wide;
@@ -52,7 +52,7 @@ impl Element for f32 {
     const NAME: &'static str = "f32";
     const LOWEST: Self = f32::NEG_INFINITY;
     const WIDEST_VECTORS: bool = true;
-    const SUMS_CAN_OVERFLOW: bool = false;
+    const WIDE_HAS_RANGE: bool = true;
 
     #[inline(always)]
     fn widen(self) -> f64 {
@@ -85,7 +85,7 @@ impl Element for f64 {
     const LOWEST: Self = f64::NEG_INFINITY;
     /// Double-double arithmetic is bound by its long chains, and costly to compile.
     const WIDEST_VECTORS: bool = false;
-    const SUMS_CAN_OVERFLOW: bool = true;
+    const WIDE_HAS_RANGE: bool = false;
 
     #[inline(always)]
     fn widen(self) -> Double {

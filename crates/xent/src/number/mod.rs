@@ -49,6 +49,14 @@ pub trait Real:
     /// e to the power of `self`.
     fn exp(self) -> Self;
 
+    /// `exp(self)` where the result is only rounded to the data: to 2⁻³³ for `f32` data. Arguments
+    /// below −708 count as −708, those above 709 as 709.
+    #[inline(always)]
+    fn exp_coarse(self) -> Self {
+        let limited = self.if_less(Self::constant(-708.0), Self::constant(-708.0), self);
+        Self::constant(709.0).if_less(limited, Self::constant(709.0), limited).exp()
+    }
+
     /// `exp(self) - 1`, accurate near 0.
     fn exp_m1(self) -> Self;
 
