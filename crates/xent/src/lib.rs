@@ -48,6 +48,7 @@ pub use family::classwise::{Class, Classwise, Link, Step};
 pub use family::classwise::{row_steps, run_rows};
 pub use family::pointwise::Pointwise;
 pub use family::{Block, BlockTargets, Domain, Family, Kernel, Loss, Order, Outputs, Targeting};
+pub use half::{bf16, f16};
 pub use losses::*;
 pub use number::{Double, Dual, Element, Real};
 pub use predictions::{Layout, Predictions, PredictionsMut};

@@ -22,17 +22,17 @@ pub trait TargetElement<T: Element>: Copy {
     fn targets(entries: Cow<'_, [Self]>) -> Targets<'_, T>;
 }
 
-impl TargetElement<f32> for f32 {
-    fn targets(entries: Cow<'_, [Self]>) -> Targets<'_, f32> {
-        Targets::Values(entries)
-    }
+macro_rules! values {
+    ($($element:ty),*) => {$(
+        impl TargetElement<$element> for $element {
+            fn targets(entries: Cow<'_, [Self]>) -> Targets<'_, $element> {
+                Targets::Values(entries)
+            }
+        }
+    )*};
 }
 
-impl TargetElement<f64> for f64 {
-    fn targets(entries: Cow<'_, [Self]>) -> Targets<'_, f64> {
-        Targets::Values(entries)
-    }
-}
+values!(half::f16, half::bf16, f32, f64);
 
 macro_rules! labels {
     ($($variant:ident $integer:ty,)*) => {

@@ -7,6 +7,7 @@ pub(crate) mod softmax;
 use crate::catalogue::Catalogued;
 use crate::error::Result;
 use crate::number::Element;
+use half::{bf16, f16};
 
 /// How a loss reads its predictions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,7 +97,7 @@ pub enum Order {
 ///
 /// Not implemented by hand: every [`Pointwise`](pointwise::Pointwise) loss is one already, and
 /// [`classwise_loss!`](crate::classwise_loss) makes a [`Classwise`](classwise::Classwise) one.
-pub trait Loss: Kernel<f32> + Kernel<f64> + Send + Sync {
+pub trait Loss: Kernel<f16> + Kernel<bf16> + Kernel<f32> + Kernel<f64> + Send + Sync {
     /// The shape of the loss.
     fn family(&self) -> Family;
 

@@ -261,7 +261,6 @@ impl<R: Real> Softmax<R> {
         let mut softmaxes = Vec::with_capacity(logits.len() / classes);
         for (row, differences) in rows {
             let (argmax, max) = largest(row);
-            let max = max.widen();
             for (difference, logit) in differences.iter_mut().zip(row) {
                 *difference = logit.widen() - max;
             }
@@ -321,22 +320,21 @@ impl<R: Real> Softmax<R> {
     }
 }
 
-/// The first largest entry; NaN is never the largest.
+/// The first largest entry and its place; NaN is never the largest.
 #[inline(always)]
-fn largest<T: Element>(row: &[T]) -> (usize, T) {
-    let larger = |max: T, entry: T| if entry > max { entry } else { max };
-    let (chunks, tail) = row.as_chunks::<16>();
-    let mut max = tail.iter().copied().fold(T::LOWEST, larger);
-    if !chunks.is_empty() {
-        let mut lanes = [T::LOWEST; 16];
-        for chunk in chunks {
-            for (lane, &entry) in lanes.iter_mut().zip(chunk) {
-                *lane = larger(*lane, entry);
-            }
+fn largest<T: Element>(row: &[T]) -> (usize, T::Wide) {
+    let larger = |max: T::Wide, entry: T::Wide| max.if_less(entry, entry, max);
+    let lowest = T::LOWEST.widen();
+    let (chunks, tail) = row.as_chunks::<STRIPES>();
+    let mut lanes = [lowest; STRIPES];
+    for chunk in chunks {
+        for (lane, &entry) in lanes.iter_mut().zip(chunk) {
+            *lane = larger(*lane, entry.widen());
         }
-        max = lanes.into_iter().fold(max, larger);
     }
-    (row.iter().position(|&entry| entry == max).unwrap_or(0), max)
+    let max = tail.iter().map(|entry| entry.widen()).chain(lanes).fold(lowest, larger);
+    let place = T::wide_to_f64(max);
+    (row.iter().position(|entry| entry.to_f64() == place).unwrap_or(0), max)
 }
 
 /// The sum of all entries but one.

@@ -1,16 +1,20 @@
 //! The types that predictions and targets are stored in.
 
+use super::half::{Binary16, Brain16, narrow, widen};
 use super::{Double, Real};
 use crate::family::{Kernel, Loss};
+use half::{bf16, f16};
 use std::fmt::{Debug, Display};
 
 mod sealed {
     pub trait Sealed {}
+    impl Sealed for half::f16 {}
+    impl Sealed for half::bf16 {}
     impl Sealed for f32 {}
     impl Sealed for f64 {}
 }
 
-/// A type that predictions, targets and weights are stored in: `f32` or `f64`.
+/// A type that predictions, targets and weights are stored in: `f32`, `f64`, `f16` or `bf16`.
 pub trait Element:
     sealed::Sealed + Copy + Debug + Default + Display + PartialOrd + Send + Sync + 'static
 {
@@ -47,36 +51,48 @@ pub trait Element:
     fn kernel(loss: &dyn Loss) -> &dyn Kernel<Self>;
 }
 
-impl Element for f32 {
-    type Wide = f64;
-    const NAME: &'static str = "f32";
-    const LOWEST: Self = f32::NEG_INFINITY;
-    const WIDEST_VECTORS: bool = true;
-    const WIDE_HAS_RANGE: bool = true;
+macro_rules! computed_in_f64 {
+    ($($element:ty = $name:literal, $lowest:expr, $widen:expr, $narrow:expr;)*) => {$(
+        impl Element for $element {
+            type Wide = f64;
+            const NAME: &'static str = $name;
+            const LOWEST: Self = $lowest;
+            const WIDEST_VECTORS: bool = true;
+            const WIDE_HAS_RANGE: bool = true;
 
-    #[inline(always)]
-    fn widen(self) -> f64 {
-        self as f64
-    }
+            #[inline(always)]
+            fn widen(self) -> f64 {
+                $widen(self)
+            }
 
-    #[inline(always)]
-    fn narrow(wide: f64) -> Self {
-        wide as f32
-    }
+            #[inline(always)]
+            fn narrow(wide: f64) -> Self {
+                $narrow(wide)
+            }
 
-    #[inline(always)]
-    fn wide_to_f64(wide: f64) -> f64 {
-        wide
-    }
+            #[inline(always)]
+            fn wide_to_f64(wide: f64) -> f64 {
+                wide
+            }
 
-    #[inline(always)]
-    fn to_f64(self) -> f64 {
-        self as f64
-    }
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                $widen(self)
+            }
 
-    fn kernel(loss: &dyn Loss) -> &dyn Kernel<Self> {
-        loss
-    }
+            fn kernel(loss: &dyn Loss) -> &dyn Kernel<Self> {
+                loss
+            }
+        }
+    )*};
+}
+
+computed_in_f64! {
+    f16 = "f16", f16::NEG_INFINITY, |half: f16| widen::<Binary16>(half.to_bits()),
+        |wide| f16::from_bits(narrow::<Binary16>(wide));
+    bf16 = "bf16", bf16::NEG_INFINITY, |half: bf16| widen::<Brain16>(half.to_bits()),
+        |wide| bf16::from_bits(narrow::<Brain16>(wide));
+    f32 = "f32", f32::NEG_INFINITY, f64::from, |wide| wide as f32;
 }
 
 impl Element for f64 {
