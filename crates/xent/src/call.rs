@@ -3,7 +3,7 @@
 use crate::engine::{Buffers, Options, Problem, Source};
 use crate::error::{Error, Result};
 use crate::family::classwise::Step;
-use crate::family::{Block, BlockTargets, Loss};
+use crate::family::{Block, BlockTargets, Family, Loss};
 use crate::number::Element;
 use crate::predictions::{Layout, Predictions, PredictionsMut};
 use crate::reduce::{Reduction, Sums, WhenEmpty};
@@ -63,6 +63,7 @@ pub struct Call<'a, P: Predictions> {
     loss: &'a dyn Loss,
     predictions: P,
     targets: Targets<'a, P::Element>,
+    axis: Option<isize>,
     options: Options<'a, P::Element>,
 }
 
@@ -72,6 +73,7 @@ impl<'a, P: Predictions> Call<'a, P> {
             loss,
             predictions,
             targets,
+            axis: None,
             options: Options {
                 weights: None,
                 mask: None,
@@ -105,6 +107,24 @@ impl<'a, P: Predictions> Call<'a, P> {
     /// The class index of rows to skip; [`IGNORE_INDEX`] unless set.
     pub fn ignore_index(mut self, index: i64) -> Self {
         self.options.ignore_index = index;
+        self
+    }
+
+    /// The axis of the classes; the last unless set. Negative ones count from the end. Labels,
+    /// weights and masks then go by the other axes in their order, distributions by all.
+    ///
+    /// ```
+    /// use xent::{CrossEntropy, Evaluate};
+    /// // One image of two pixels, with a plane of logits for each of three classes.
+    /// let logits = [2.0, 0.0, 1.0, 0.0, 0.1, 5.0];
+    /// let loss = CrossEntropy::default();
+    /// let planes = loss.on((&logits, [1, 3, 2]), &[0, 2]).axis(1).value()?;
+    /// let rows = loss.on((&[2.0, 1.0, 0.1, 0.0, 0.0, 5.0], 3), &[0, 2]).value()?;
+    /// assert_eq!(planes, rows);
+    /// # Ok::<(), xent::Error>(())
+    /// ```
+    pub fn axis(mut self, axis: isize) -> Self {
+        self.axis = Some(axis);
         self
     }
 
@@ -188,11 +208,12 @@ impl<'a, P: Predictions> Call<'a, P> {
     }
 
     fn zeros(&self) -> Vec<P::Element> {
-        vec![P::Element::default(); self.predictions.entries().len()]
+        vec![P::Element::default(); self.predictions.len()]
     }
 
     fn layout(&self) -> Result<Layout> {
-        self.predictions.layout(self.loss.family())
+        let shape = self.predictions.shape();
+        Layout::new(&shape, self.predictions.len(), self.loss.family(), self.axis)
     }
 
     fn problem(&self, reduction: Reduction) -> Result<Problem<'_, P::Element>> {
@@ -201,13 +222,27 @@ impl<'a, P: Predictions> Call<'a, P> {
     }
 
     fn sums_into(&self, reduction: Reduction, buffers: Buffers<'_, P::Element>) -> Result<Sums> {
-        self.problem(reduction)?.sums(Source::Shared(&self.predictions.entries()), buffers)
+        let problem = self.problem(reduction)?;
+        self.with_source(problem.layout, |source| problem.sums(source, buffers))
     }
 
     fn reduced(&self, buffers: Buffers<'_, P::Element>) -> Result<f64> {
         self.check_reduction()?;
         let problem = self.problem(self.options.reduction)?;
-        problem.reduced(Source::Shared(&self.predictions.entries()), buffers)
+        self.with_source(problem.layout, |source| problem.reduced(source, buffers))
+    }
+
+    /// Rows that can be read where they are are not copied.
+    fn with_source<R>(
+        &self,
+        layout: Layout,
+        compute: impl FnOnce(Source<'_, P::Element>) -> R,
+    ) -> R {
+        let by_rows = self.loss.family() == Family::Classwise && layout.inner == 1;
+        match self.predictions.rows_apart().filter(|_| by_rows) {
+            Some(rows) => compute(Source::Apart(&rows)),
+            None => compute(Source::Shared(&self.predictions.entries())),
+        }
     }
 
     fn check_reduction(&self) -> Result<()> {
@@ -243,16 +278,25 @@ impl<P: Predictions<Element = f64>> Call<'_, P> {
             .map(|weights| weights.iter().map(|weight| weight.widen()).collect());
         let mut steps = Vec::new();
         for row in 0..values.len() {
-            let at = row * layout.classes..(row + 1) * layout.classes;
+            let of_row = |entries: &[f64]| -> Vec<f64> {
+                (0..layout.classes).map(|class| entries[layout.index(row, class)]).collect()
+            };
+            let (own, shares) = (
+                of_row(&predictions),
+                match &self.targets {
+                    Targets::Labels(_) => Vec::new(),
+                    Targets::Values(values) => of_row(values),
+                },
+            );
             let label = [match &self.targets {
                 Targets::Labels(labels) => usize::try_from(labels.get(row)).unwrap_or(0),
                 Targets::Values(_) => 0,
             }];
             let block = Block {
-                predictions: &predictions[at.clone()],
+                predictions: &own,
                 targets: match &self.targets {
                     Targets::Labels(_) => BlockTargets::Labels(&label),
-                    Targets::Values(values) => BlockTargets::Values(&values[at]),
+                    Targets::Values(_) => BlockTargets::Values(&shares),
                 },
                 classes: layout.classes,
                 class_weights: class_weights.as_deref(),

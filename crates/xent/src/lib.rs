@@ -51,7 +51,7 @@ pub use family::{Block, BlockTargets, Domain, Family, Kernel, Loss, Order, Outpu
 pub use half::{bf16, f16};
 pub use losses::*;
 pub use number::{Double, Dual, Element, Real};
-pub use predictions::{Layout, Predictions, PredictionsMut};
+pub use predictions::{Predictions, PredictionsMut};
 pub use reduce::{Reduction, Sums, WhenEmpty};
 pub use sum::WeightedSum;
 pub use targets::{Labels, TargetElement, Targets};

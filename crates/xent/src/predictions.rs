@@ -7,32 +7,100 @@ use std::borrow::Cow;
 
 /// How predictions are laid out: rows of classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layout {
+pub(crate) struct Layout {
     /// How many rows.
-    pub rows: usize,
+    pub(crate) rows: usize,
     /// The length of a row; 1 for a pointwise loss.
-    pub classes: usize,
+    pub(crate) classes: usize,
+    /// How far the classes of a row are apart: the product of the axes after theirs.
+    pub(crate) inner: usize,
+}
+
+impl Layout {
+    /// How a family reads entries of a shape, with the classes along `axis`.
+    pub(crate) fn new(
+        shape: &[usize],
+        entries: usize,
+        family: Family,
+        axis: Option<isize>,
+    ) -> Result<Self> {
+        if shape.iter().product::<usize>() != entries {
+            return Err(Error::Shape {
+                argument: "predictions",
+                expected: match shape {
+                    [_, classes] => format!("rows of {classes} classes"),
+                    _ => format!("as many entries as in the shape {shape:?}"),
+                },
+                actual: format!("{entries} entries"),
+            });
+        }
+        match (family, axis) {
+            (Family::Pointwise, None) => Ok(Self { rows: entries, classes: 1, inner: 1 }),
+            (Family::Pointwise, Some(_)) => Err(Error::Unsupported(
+                "axis: a pointwise loss has no classes; leave the axis out".to_owned(),
+            )),
+            (Family::Classwise, None) if shape.is_empty() => {
+                Ok(Self { rows: 1, classes: 1, inner: 1 })
+            }
+            (Family::Classwise, axis) => {
+                let (axis, axes) = (axis.unwrap_or(-1), shape.len() as isize);
+                if !(-axes..axes).contains(&axis) {
+                    return Err(Error::Unsupported(format!(
+                        "axis: {axis} is none of the axes of predictions of the shape {shape:?}; \
+                         give one in {}..={}",
+                        -axes,
+                        axes - 1
+                    )));
+                }
+                let axis = axis.rem_euclid(axes) as usize;
+                let classes = shape[axis];
+                let inner = if classes == 1 { 1 } else { shape[axis + 1..].iter().product() };
+                Ok(Self { rows: entries.checked_div(classes).unwrap_or(0), classes, inner })
+            }
+        }
+    }
+
+    /// The place of an entry.
+    pub(crate) fn index(self, row: usize, class: usize) -> usize {
+        (row / self.inner * self.classes + class) * self.inner + row % self.inner
+    }
+
+    /// The row of an entry.
+    pub(crate) fn row_of(self, index: usize) -> usize {
+        index / (self.classes * self.inner) * self.inner + index % self.inner
+    }
 }
 
 /// Predictions of any shape.
 ///
 /// A pointwise loss takes each entry by itself. A classwise loss takes the last axis as the
-/// classes: `&[T]` is one row, `(&[T], classes)` are rows one after the other, an array has its
-/// own last axis.
+/// classes, or the one that [`Call::axis`](crate::Call::axis) names: `&[T]` is one row,
+/// `(&[T], classes)` are rows one after the other, `(&[T], [usize; N])` is an array by its shape,
+/// and an `ndarray` array has a shape of its own.
 pub trait Predictions {
     /// The type of an entry.
     type Element: Element;
     /// What a new gradient comes as: a vector, or an array of the same shape.
     type Gradient;
 
-    /// Rows and classes, as the family reads them.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if the entries do not fill rows of that length.
-    fn layout(&self, family: Family) -> Result<Layout>;
+    /// The length of each axis.
+    fn shape(&self) -> Vec<usize>;
+
+    /// How many entries there are.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 
     /// The entries in row-major order; borrowed where they lie so.
     fn entries(&self) -> Cow<'_, [Self::Element]>;
+
+    /// The rows along the last axis, if each is in one piece but they do not follow each other.
+    fn rows_apart(&self) -> Option<Vec<&[Self::Element]>> {
+        None
+    }
 
     /// Row-major entries in the shape of the predictions.
     fn shaped(&self, entries: Vec<Self::Element>) -> Self::Gradient;
@@ -42,18 +110,6 @@ pub trait Predictions {
 pub trait PredictionsMut: Predictions {
     /// Runs `change` over the entries in row-major order.
     fn replace<R>(&mut self, change: impl FnOnce(&mut [Self::Element]) -> R) -> R;
-}
-
-fn layout(family: Family, len: usize, classes: usize) -> Result<Layout> {
-    match family {
-        Family::Pointwise => Ok(Layout { rows: len, classes: 1 }),
-        Family::Classwise if classes == 0 || !len.is_multiple_of(classes) => Err(Error::Shape {
-            argument: "predictions",
-            expected: format!("rows of {classes} classes"),
-            actual: format!("{len} entries"),
-        }),
-        Family::Classwise => Ok(Layout { rows: len / classes, classes }),
-    }
 }
 
 macro_rules! slices {
@@ -72,8 +128,12 @@ macro_rules! slices {
             type Element = T;
             type Gradient = Vec<T>;
 
-            fn layout(&self, family: Family) -> Result<Layout> {
-                layout(family, self.len(), self.len())
+            fn shape(&self) -> Vec<usize> {
+                vec![Predictions::len(self)]
+            }
+
+            fn len(&self) -> usize {
+                self[..].len()
             }
 
             fn entries(&self) -> Cow<'_, [T]> {
@@ -97,8 +157,12 @@ impl<T: Element, P: Predictions<Element = T, Gradient = Vec<T>>> Predictions for
     type Element = T;
     type Gradient = Vec<T>;
 
-    fn layout(&self, family: Family) -> Result<Layout> {
-        layout(family, self.0.entries().len(), self.1)
+    fn shape(&self) -> Vec<usize> {
+        vec![self.len().checked_div(self.1).unwrap_or(0), self.1]
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
     }
 
     fn entries(&self) -> Cow<'_, [T]> {
@@ -116,9 +180,44 @@ impl<T: Element, P: PredictionsMut<Element = T, Gradient = Vec<T>>> PredictionsM
     }
 }
 
+impl<T, P, const N: usize> Predictions for (P, [usize; N])
+where
+    T: Element,
+    P: Predictions<Element = T, Gradient = Vec<T>>,
+{
+    type Element = T;
+    type Gradient = Vec<T>;
+
+    fn shape(&self) -> Vec<usize> {
+        self.1.to_vec()
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn entries(&self) -> Cow<'_, [T]> {
+        self.0.entries()
+    }
+
+    fn shaped(&self, entries: Vec<T>) -> Vec<T> {
+        entries
+    }
+}
+
+impl<T, P, const N: usize> PredictionsMut for (P, [usize; N])
+where
+    T: Element,
+    P: PredictionsMut<Element = T, Gradient = Vec<T>>,
+{
+    fn replace<R>(&mut self, change: impl FnOnce(&mut [T]) -> R) -> R {
+        self.0.replace(change)
+    }
+}
+
 #[cfg(feature = "ndarray")]
 mod arrays {
-    use super::{Cow, Element, Family, Layout, Predictions, PredictionsMut, Result, layout};
+    use super::{Cow, Element, Predictions, PredictionsMut};
     use ndarray::{Array, ArrayBase, Data, DataMut, Dimension};
 
     macro_rules! arrays {
@@ -127,8 +226,12 @@ mod arrays {
                 type Element = T;
                 type Gradient = Array<T, D>;
 
-                fn layout(&self, family: Family) -> Result<Layout> {
-                    layout(family, self.len(), self.shape().last().copied().unwrap_or(1))
+                fn shape(&self) -> Vec<usize> {
+                    ArrayBase::shape(self).to_vec()
+                }
+
+                fn len(&self) -> usize {
+                    ArrayBase::len(self)
                 }
 
                 fn entries(&self) -> Cow<'_, [T]> {
@@ -136,6 +239,13 @@ mod arrays {
                         Some(entries) => Cow::Borrowed(entries),
                         None => Cow::Owned(self.iter().copied().collect()),
                     }
+                }
+
+                fn rows_apart(&self) -> Option<Vec<&[T]>> {
+                    if self.is_standard_layout() || self.ndim() < 2 {
+                        return None;
+                    }
+                    self.rows().into_iter().map(|row| row.to_slice()).collect()
                 }
 
                 fn shaped(&self, entries: Vec<T>) -> Array<T, D> {
