@@ -2,7 +2,10 @@
 //!
 //! `cargo xtask conformance [CASES]`, where CASES is the number of inputs per loss and type.
 
+use xent::catalogue::Entry;
+use xent::{bf16, f16};
 use xent_testkit::accuracy::{Worst, measure};
+use xent_testkit::sample::Tested;
 
 fn main() {
     let cases = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(1500);
@@ -13,8 +16,8 @@ The greatest error of every loss against its formula, evaluated in arbitrary pre
 in the last place of the result. Half a unit is what rounding the exact answer costs. {cases} inputs
 per loss and type, random and adversarial, at random parameters; `cargo xtask conformance`.
 
-- *tiny*: results so small that not all digits of the wide arithmetic exist there (below 2⁻¹²⁶ for
-  `f32`, 2⁻⁹⁷⁰ for `f64`).
+- *tiny*: results so small that not all digits of the wide arithmetic exist there (below 2⁻¹⁴ for
+  `f16`, 2⁻¹²⁶ for `bf16` and `f32`, 2⁻⁹⁷⁰ for `f64`).
 - *cancelled*: entries that are the difference of numbers equal to 50 bits or more; they are within
   2⁻⁵⁰ of the value of their row, and not counted in units.
 
@@ -22,16 +25,21 @@ per loss and type, random and adversarial, at random parameters; `cargo xtask co
 |---|---|---:|---:|---:|---:|---:|---:|"
     );
     for entry in xent::catalogue() {
-        row(entry.name, "f32", &measure::<f32>(entry, cases, 1));
-        row(entry.name, "f64", &measure::<f64>(entry, cases, 1));
+        row::<f16>(entry, cases);
+        row::<bf16>(entry, cases);
+        row::<f32>(entry, cases);
+        row::<f64>(entry, cases);
     }
 }
 
-fn row(loss: &str, number: &str, worst: &Worst) {
-    let Worst { value, gradient, curvature, tiny, compared, cancelled, .. } = worst;
+fn row<T: Tested>(entry: &Entry, cases: usize) {
+    let Worst { value, gradient, curvature, tiny, compared, cancelled, .. } =
+        measure::<T>(entry, cases, 1);
     let [value, gradient, curvature, tiny] =
         [value, gradient, curvature, tiny].map(|found| found.ulps);
     println!(
-        "| `{loss}` | `{number}` | {value:.3} | {gradient:.3} | {curvature:.3} | {tiny:.3} | {compared} | {cancelled} |"
+        "| `{}` | `{}` | {value:.3} | {gradient:.3} | {curvature:.3} | {tiny:.3} | {compared} | {cancelled} |",
+        entry.name,
+        T::NAME,
     );
 }

@@ -8,7 +8,7 @@ use fastrand::Rng;
 use xent::catalogue::Entry;
 use xent::{
     Buffers, Call, Domain, Error, Evaluate, Family, Loss, Predictions, Reduction, Targeting,
-    Targets, WhenEmpty,
+    Targets, WhenEmpty, bf16, f16,
 };
 
 const SEED: u64 = 7;
@@ -16,10 +16,12 @@ const SEED: u64 = 7;
 /// A law, by name, for one number type.
 pub type Law = (&'static str, fn(&Entry));
 
-/// All laws, for `f32` and for `f64`.
+/// All laws, for every number type.
 pub fn laws() -> Vec<(&'static str, Law)> {
     let mut all = vec![("", ("page", page as fn(&Entry))), ("", ("text_form", text_form))];
     all.push(("", ("parameter_ranges", parameter_ranges)));
+    all.extend(typed_laws::<f16>().map(|law| ("f16", law)));
+    all.extend(typed_laws::<bf16>().map(|law| ("bf16", law)));
     all.extend(typed_laws::<f32>().map(|law| ("f32", law)));
     all.extend(typed_laws::<f64>().map(|law| ("f64", law)));
     all

@@ -4,7 +4,7 @@
 use crate::oracle::Format;
 use fastrand::Rng;
 use xent::catalogue::{Entry, Range};
-use xent::{Domain, Element, Family, Loss, Targeting};
+use xent::{Domain, Element, Family, Loss, Targeting, bf16, f16};
 
 /// A number type to test in.
 pub trait Tested: Element {
@@ -21,32 +21,29 @@ pub trait Tested: Element {
     fn next(self) -> Self;
 }
 
-impl Tested for f32 {
-    const FORMAT: Format = Format::F32;
-    const EXPONENTS: (f64, f64) = (-45.0, 38.0);
-    const TINY: f64 = f32::MIN_POSITIVE as f64;
+macro_rules! tested {
+    ($($number:ty: $format:ident, $exponents:expr, $tiny:expr, $nearest:expr;)*) => {$(
+        impl Tested for $number {
+            const FORMAT: Format = Format::$format;
+            const EXPONENTS: (f64, f64) = $exponents;
+            const TINY: f64 = $tiny;
 
-    fn from_f64(value: f64) -> Self {
-        value as f32
-    }
+            fn from_f64(value: f64) -> Self {
+                $nearest(value)
+            }
 
-    fn next(self) -> Self {
-        f32::from_bits(self.to_bits() + 1)
-    }
+            fn next(self) -> Self {
+                Self::from_bits(self.to_bits() + 1)
+            }
+        }
+    )*};
 }
 
-impl Tested for f64 {
-    const FORMAT: Format = Format::F64;
-    const EXPONENTS: (f64, f64) = (-323.0, 300.0);
-    const TINY: f64 = f64::MIN_POSITIVE / f64::EPSILON;
-
-    fn from_f64(value: f64) -> Self {
-        value
-    }
-
-    fn next(self) -> Self {
-        f64::from_bits(self.to_bits() + 1)
-    }
+tested! {
+    f16: F16, (-7.3, 4.8), f16::MIN_POSITIVE.to_f64_const(), Element::narrow;
+    bf16: BF16, (-40.0, 38.0), bf16::MIN_POSITIVE.to_f64_const(), Element::narrow;
+    f32: F32, (-45.0, 38.0), f32::MIN_POSITIVE as f64, |value| value as f32;
+    f64: F64, (-323.0, 300.0), f64::MIN_POSITIVE / f64::EPSILON, |value| value;
 }
 
 /// Values for the parameters of a loss: now and then the defaults or the ends of the ranges.

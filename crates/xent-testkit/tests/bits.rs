@@ -3,7 +3,7 @@
 use ndarray::{Array2, Array3, Axis};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::process::Command;
-use xent::{CrossEntropy, Evaluate, MeanSquaredError, Reduction, Targeting};
+use xent::{CrossEntropy, Evaluate, MeanSquaredError, Reduction, Targeting, bf16, f16};
 use xent_testkit::sample::{self, BatchTargets, Tested};
 
 /// Rows enough for several jobs of several blocks.
@@ -32,25 +32,26 @@ fn fingerprint<T: Tested>() -> u64 {
     hasher.finish()
 }
 
-fn fingerprints() -> (u64, u64) {
-    (fingerprint::<f32>(), fingerprint::<f64>())
+fn fingerprints() -> [u64; 4] {
+    [fingerprint::<f16>(), fingerprint::<bf16>(), fingerprint::<f32>(), fingerprint::<f64>()]
 }
 
 #[test]
 fn threads_do_not_change_a_bit() {
-    let expected = fingerprint::<f32>();
+    let both = || [fingerprint::<bf16>(), fingerprint::<f32>()];
+    let expected = both();
     for threads in 1..=8 {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        assert_eq!(pool.install(fingerprint::<f32>), expected, "{threads} threads");
+        assert_eq!(pool.install(both), expected, "{threads} threads");
     }
 }
 
 /// Runs this test again under each instruction set, since a process chooses one once and for all.
 #[test]
 fn instruction_sets_do_not_change_a_bit() {
-    let (single, double) = fingerprints();
+    let expected = format!("fingerprints {:x?}", fingerprints());
     if std::env::var_os("XENT_ISA").is_some() {
-        println!("fingerprints {single:x} {double:x}");
+        println!("{expected}");
         return;
     }
     for isa in ["portable", "avx2", "avx512"] {
@@ -60,7 +61,7 @@ fn instruction_sets_do_not_change_a_bit() {
             .output()
             .unwrap();
         let output = String::from_utf8(output.stdout).unwrap();
-        assert!(output.contains(&format!("fingerprints {single:x} {double:x}")), "{isa}: {output}");
+        assert!(output.contains(&expected), "{isa}: {output}");
     }
 }
 

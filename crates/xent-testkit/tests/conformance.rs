@@ -2,11 +2,13 @@
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use xent::catalogue::Entry;
+use xent::{bf16, f16};
 use xent_testkit::accuracy::{Found, Worst, measure};
 use xent_testkit::laws::laws;
 use xent_testkit::sample::Tested;
 
-/// Inputs per loss and number type; a longer run takes the number from the environment.
+/// Inputs per loss for `f32` and for `f64`; a third of them for each type of 16 bits, which are
+/// computed as `f32` is. A longer run takes the number from the environment.
 fn cases() -> usize {
     std::env::var("XENT_CONFORMANCE_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(1500)
 }
@@ -32,14 +34,20 @@ fn main() {
 
 /// The budget of a loss holds, and is not far too loose.
 fn accuracy(entry: &'static Entry) -> Result<(), Failed> {
-    let (single, double) = (worst::<f32>(entry)?, worst::<f64>(entry)?);
-    let budgets = [
-        ("value", entry.ulp.value, &single.value, &double.value),
-        ("gradient", entry.ulp.gradient, &single.gradient, &double.gradient),
-        ("curvature", entry.ulp.curvature, &single.curvature, &double.curvature),
+    let worsts = [
+        worst::<f16>(entry, cases() / 3)?,
+        worst::<bf16>(entry, cases() / 3)?,
+        worst::<f32>(entry, cases())?,
+        worst::<f64>(entry, cases())?,
     ];
-    for (what, budget, single, double) in budgets {
-        let found = if single.ulps > double.ulps { single } else { double };
+    let all = worsts.each_ref();
+    for (what, budget, found) in [
+        ("value", entry.ulp.value, all.map(|worst| &worst.value)),
+        ("gradient", entry.ulp.gradient, all.map(|worst| &worst.gradient)),
+        ("curvature", entry.ulp.curvature, all.map(|worst| &worst.curvature)),
+    ] {
+        let greatest = found.into_iter().max_by(|a, b| a.ulps.total_cmp(&b.ulps));
+        let found = greatest.expect("four types");
         if found.ulps > budget + ORACLE_ERROR {
             let Found { ulps, at } = found;
             return Err(format!("{what}: {ulps} ulp, budget {budget}: {at}").into());
@@ -52,8 +60,8 @@ fn accuracy(entry: &'static Entry) -> Result<(), Failed> {
     Ok(())
 }
 
-fn worst<T: Tested>(entry: &Entry) -> Result<Worst, Failed> {
-    let worst = measure::<T>(entry, cases(), 1);
+fn worst<T: Tested>(entry: &Entry, cases: usize) -> Result<Worst, Failed> {
+    let worst = measure::<T>(entry, cases, 1);
     let few = worst.compared / 100;
     if worst.unresolved > few || worst.cancelled > few {
         let Worst { unresolved, cancelled, compared, .. } = worst;

@@ -25,6 +25,10 @@ const EXP_LIMIT: f64 = 40.0;
 /// A binary floating-point format that a result is measured in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
+    /// IEEE 754 binary16.
+    F16,
+    /// The upper half of a binary32.
+    BF16,
     /// IEEE 754 binary32.
     F32,
     /// IEEE 754 binary64.
@@ -34,6 +38,8 @@ pub enum Format {
 impl Format {
     const fn significand_bits(self) -> f64 {
         match self {
+            Self::F16 => 11.0,
+            Self::BF16 => 8.0,
             Self::F32 => 24.0,
             Self::F64 => 53.0,
         }
@@ -42,6 +48,8 @@ impl Format {
     /// Exponent of the smallest subnormal, the quantum that no unit of the last place goes below.
     const fn quantum_exponent(self) -> f64 {
         match self {
+            Self::F16 => -24.0,
+            Self::BF16 => -133.0,
             Self::F32 => -149.0,
             Self::F64 => -1074.0,
         }
@@ -50,7 +58,8 @@ impl Format {
     /// The exponent `e` such that every finite number of the format is below 2^e.
     const fn overflow_exponent(self) -> f64 {
         match self {
-            Self::F32 => 128.0,
+            Self::F16 => 16.0,
+            Self::BF16 | Self::F32 => 128.0,
             Self::F64 => 1024.0,
         }
     }
@@ -417,28 +426,36 @@ impl Big {
 
     /// The nearest `f64`, with ±∞ beyond the largest and NaN for NaN.
     pub fn to_f64(&self) -> f64 {
-        match &self.number {
-            Nan => f64::NAN,
-            Infinite(Sign::Positive) => f64::INFINITY,
-            Infinite(Sign::Negative) => f64::NEG_INFINITY,
-            Finite { midpoint, .. } => midpoint.to_f64().value(),
-        }
+        self.round(Format::F64)
     }
 
     /// The nearest `f32`, with ±∞ beyond the largest and NaN for NaN.
     pub fn to_f32(&self) -> f32 {
-        match &self.number {
-            Finite { midpoint, .. } => midpoint.to_f32().value(),
-            _ => self.to_f64() as f32,
-        }
+        self.round(Format::F32) as f32
     }
 
-    /// The number rounded to `format`, as an `f64`, which holds every value of either format.
+    /// The number rounded once to `format`, ties to even, as an `f64`, which holds every value of
+    /// every format.
     pub fn round(&self, format: Format) -> f64 {
-        match format {
-            Format::F32 => f64::from(self.to_f32()),
-            Format::F64 => self.to_f64(),
+        let sign = if self.is_negative() { -1.0 } else { 1.0 };
+        let midpoint = match &self.number {
+            Nan => return f64::NAN,
+            Infinite(_) => return sign * f64::INFINITY,
+            Finite { midpoint, .. } => midpoint,
+        };
+        let unit = Self::ulp_exponent(midpoint, format);
+        if magnitude(midpoint) > format.overflow_exponent() {
+            return sign * f64::INFINITY;
         }
+        if magnitude(midpoint) < unit {
+            return sign * 0.0;
+        }
+        let (significand, exponent) = midpoint.clone().into_parts();
+        let in_units = Repr::new(significand, exponent - unit as isize);
+        let units = FBig::<HalfEven, 2>::from_repr(in_units, self.context()).to_int().value();
+        let rounded = units.to_f64().value() * unit.exp2();
+        let overflows = rounded.abs() >= format.overflow_exponent().exp2();
+        if overflows { sign * f64::INFINITY } else { rounded }
     }
 
     /// Base-2 logarithm of the unit of the last place of `format` at this number's magnitude.

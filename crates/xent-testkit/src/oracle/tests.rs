@@ -1,4 +1,5 @@
 use super::*;
+use xent::{bf16, f16};
 
 const SCALAR: Inputs<'static> =
     Inputs { shape: Shape::Scalar, prediction: &[], target: &[], weight: &[], parameters: &[] };
@@ -378,6 +379,44 @@ fn ulps_are_those_of_the_format() {
     assert_eq!(ulps(f64::NAN, &infinite[2], Format::F64), 0.0);
     assert_eq!(ulps(f64::NAN, &max, Format::F64), f64::INFINITY);
     assert_eq!(ulps(1.0, &infinite[2], Format::F64), f64::INFINITY);
+}
+
+/// Every number of 16 bits, the ties between neighbours, and what lies next to a tie.
+#[test]
+fn numbers_are_rounded_once() {
+    let at = |x: f64| Big::exact(x, 512);
+    let nudge = at(2f64.powi(-250));
+    let half = |bits| f16::from_bits(bits).to_f64();
+    let brain = |bits| bf16::from_bits(bits).to_f64();
+    for (format, infinity, beyond, number) in [
+        (Format::F16, 0x7c00, 2f64.powi(16), half as fn(u16) -> f64),
+        (Format::BF16, 0x7f80, 2f64.powi(128), brain),
+    ] {
+        for bits in 0..infinity {
+            let (low, above) = (number(bits), number(bits + 1));
+            let high = above.min(beyond);
+            let even = if bits % 2 == 0 { low } else { above };
+            let tie = at(f64::midpoint(low, high));
+            assert_eq!(at(low).round(format), low);
+            assert_eq!(tie.round(format), even, "{tie}");
+            assert_eq!(tie.add(&nudge).round(format), above, "{tie}");
+            assert_eq!(tie.subtract(&nudge).negate().round(format), -low, "{tie}");
+        }
+    }
+}
+
+/// The products of hardware are the exact ones rounded once, from the largest to the subnormal.
+#[test]
+fn products_are_rounded_as_hardware_does() {
+    let at = |x: f64| Big::exact(x, 128);
+    let mut rng = fastrand::Rng::with_seed(1);
+    for power in (0..4).flat_map(|_| -1080..1030) {
+        let (x, y) = (2.0 * rng.f64(), (1.0 + rng.f64()) * f64::from(power).exp2());
+        assert_eq!(at(x).multiply(&at(y)).to_f64(), x * y, "{x:e} {y:e}");
+        let (x, y) = (x as f32, y as f32);
+        let product = at(x.into()).multiply(&at(y.into()));
+        assert_eq!(product.to_f32(), x * y, "{x:e} {y:e}");
+    }
 }
 
 #[test]
