@@ -1,8 +1,7 @@
 """Times the losses of PyTorch and JAX for xent-bench.
 
-Started as `peers.py torch`, `torch_compile` or `jax`; says its version; then answers each line of
-JSON on its input with one on its output. A request with a case makes its inputs and gives the loss;
-one without times a sample of that case. Whatever goes wrong is an answer too.
+Started as `peers.py torch`, `torch_compile` or `jax`; says its version, reads a case, says the loss,
+and then times a sample for each further line. Lines are JSON; whatever goes wrong is said in one.
 """
 
 import json
@@ -82,8 +81,6 @@ class Torch:
 
     def prepare(self, request):
         torch, case = self.torch, request["case"]
-        torch.set_num_threads(request["threads"])
-        torch.compiler.reset()
         inputs = Inputs(request, self.convert)
         loss, predictions = self.loss(case["loss"], inputs), inputs.predictions
 
@@ -243,34 +240,30 @@ class Jax:
 PEERS = {"torch": lambda: Torch(False), "torch_compile": lambda: Torch(True), "jax": Jax}
 
 
-def seconds(run, calls):
+def seconds(run, calls, warm):
     """Seconds per call, after one that does not count."""
-    run()
+    if warm:
+        run()
     start = time.perf_counter()
     for _ in range(calls):
         run()
     return (time.perf_counter() - start) / calls
 
 
-class Timed:
-    """A case, and as many calls of it as make a sample."""
-
-    def __init__(self, peer, request):
-        self.run = peer.prepare(request)
-        self.value = self.run().item()
-        once = seconds(self.run, 1)
-        self.calls = max(1, min(1_000_000, int(request["sample"] / once)))
-
-
-def answer(peer, timed, request):
-    """The reply, and the case that is timed from now on."""
-    try:
-        if "case" in request:
-            timed = Timed(peer, request)
-            return {"value": timed.value}, timed
-        return {"seconds": seconds(timed.run, timed.calls)}, timed
-    except Exception as error:
-        return {"error": f"{type(error).__name__}: {error}".splitlines()[0]}, None
+def answers(peer, lines):
+    """The replies to all lines; the same rules as in `Stopwatch`."""
+    line = next(lines, None)
+    if line is None:
+        return
+    request = json.loads(line)
+    run = peer.prepare(request)
+    # JAX and torch.compile have compiled after the first call, and settled after the second.
+    run()
+    yield {"value": run().item()}
+    once = seconds(run, 1, warm=False)
+    calls = max(1, min(1_000_000, int(request["sample"] / once)))
+    for _ in lines:
+        yield {"seconds": seconds(run, calls, warm=once < 0.5)}
 
 
 def main():
@@ -279,18 +272,13 @@ def main():
     os.dup2(2, 1)
     try:
         peer = PEERS[sys.argv[1]]()
-    except ImportError as error:
-        print(json.dumps({"error": str(error)}), file=replies)
-        return
-    print(json.dumps({"version": peer.version}), file=replies)
-    timed = None
-    for line in sys.stdin:
-        request = json.loads(line)
-        if "case" in request:
-            # The memory of the last case, before that of the next.
-            timed = None
-        reply, timed = answer(peer, timed, request)
-        print(json.dumps(reply), file=replies)
+        print(json.dumps({"version": peer.version}), file=replies)
+        for reply in answers(peer, sys.stdin):
+            print(json.dumps(reply), file=replies)
+    # An answer like any other: the reader decides what it means.
+    except Exception as error:
+        message = f"{type(error).__name__}: {error}".splitlines()[0]
+        print(json.dumps({"error": message}), file=replies)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,15 @@ pub(crate) enum Number {
     F64,
 }
 
+impl Number {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Number::F32 => "f32",
+            Number::F64 => "f64",
+        }
+    }
+}
+
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -33,6 +42,18 @@ pub(crate) enum Extra {
     SampleWeights,
     /// One label in sixteen is the ignored one.
     IgnoreIndex,
+}
+
+impl Extra {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Extra::Nothing => "",
+            Extra::SoftTargets => "soft_targets",
+            Extra::ClassWeights => "class_weights",
+            Extra::SampleWeights => "sample_weights",
+            Extra::IgnoreIndex => "ignore_index",
+        }
+    }
 }
 
 /// One line of the table.
@@ -66,26 +87,15 @@ impl Case {
     pub(crate) fn name(&self) -> String {
         let (loss, parameters) = self.loss.split_once(':').unwrap_or((&self.loss, ""));
         let parameters = parameters.split(',').filter_map(|one| one.split('=').next());
-        let extra = match self.extra {
-            Extra::Nothing => "",
-            Extra::SoftTargets => "soft_targets",
-            Extra::ClassWeights => "class_weights",
-            Extra::SampleWeights => "sample_weights",
-            Extra::IgnoreIndex => "ignore_index",
-        };
         let output = match self.output {
             Output::Value => "value",
             Output::Gradient => "",
             Output::InPlace => "in_place",
         };
-        let number = match self.number {
-            Number::F32 => "f32",
-            Number::F64 => "f64",
-        };
         let shape = self.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
         std::iter::once(loss)
             .chain(parameters)
-            .chain([extra, output, number, &shape])
+            .chain([self.extra.name(), output, self.number.name(), &shape])
             .filter(|part| !part.is_empty())
             .collect::<Vec<_>>()
             .join("_")

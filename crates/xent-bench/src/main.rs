@@ -66,7 +66,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error + Send + Sync>> {
     #[cfg(feature = "peers")]
     if let Some(peer) = &arguments.serve {
-        return Ok(peers::serve::serve(peer)?);
+        return peers::serve::serve(peer);
     }
     let cases = chosen(arguments)?;
     if arguments.list {
@@ -74,15 +74,15 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error + Send + Sync>> {
         return Ok(());
     }
     let threads = arguments.threads.get();
-    let mut peers = match arguments.peers {
-        true => peers::start(&arguments.python, threads)?,
+    let peers = match arguments.peers {
+        true => peers::find(&arguments.python)?,
         false => Vec::new(),
     };
     let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
     let mut measurements = Vec::new();
     for (done, case) in cases.iter().enumerate() {
         eprintln!("{}/{} {}", done + 1, cases.len(), case.name());
-        let found = measure(case, threads, effort, &mut peers);
+        let found = measure(case, threads, effort, &peers);
         measurements.push(found.map_err(|error| format!("{}: {error}", case.name()))?);
     }
     print!("{}", report::terminal(&measurements, &peers));

@@ -1,4 +1,4 @@
-//! Rounds of a case: the bandwidth of the machine, xent, and each peer, one after the other.
+//! Rounds of a case: the bandwidth of the machine, xent, and a peer, one after the other.
 
 use crate::case::{Case, Number, Output};
 use crate::inputs::{Inputs, Sample, TargetKind};
@@ -18,13 +18,13 @@ pub(crate) struct Effort {
     pub(crate) rounds: usize,
     /// A sample is as many calls as take about this long, and at least one.
     pub(crate) sample: Duration,
-    /// A peer sits out the later rounds once it has spent this, but not before three rounds.
+    /// A peer has fewer rounds if it has spent this, but not fewer than three.
     pub(crate) per_peer: Duration,
 }
 
 impl Effort {
     pub(crate) const FULL: Self =
-        Self { rounds: 21, sample: Duration::from_millis(10), per_peer: Duration::from_secs(8) };
+        Self { rounds: 21, sample: Duration::from_millis(10), per_peer: Duration::from_secs(5) };
     pub(crate) const QUICK: Self =
         Self { rounds: 3, sample: Duration::ZERO, per_peer: Duration::ZERO };
 }
@@ -73,7 +73,7 @@ pub(crate) fn measure(
     case: &Case,
     threads: usize,
     effort: Effort,
-    peers: &mut [Peer],
+    peers: &[Peer],
 ) -> Result<Measurement, Box<dyn Error + Send + Sync>> {
     let threads = case.threads.unwrap_or(threads);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
@@ -86,7 +86,7 @@ pub(crate) fn measure(
 fn rounds<T: Sample>(
     case: &Case,
     effort: Effort,
-    peers: &mut [Peer],
+    peers: &[Peer],
 ) -> Result<Measurement, Box<dyn Error + Send + Sync>> {
     let loss = xent::loss(&case.loss)?;
     let inputs = Inputs::<T>::new(case, &*loss);
@@ -115,19 +115,19 @@ fn rounds<T: Sample>(
         Output::InPlace => Stopwatch { calls: 1, warm: false },
         Output::Value | Output::Gradient => Stopwatch::new(effort.sample, || xent(&mut buffer)),
     };
-    let targets = TargetKind::of(case, &*loss);
-    let mut racers: Vec<Racer> = peers
-        .iter_mut()
-        // No other library puts a gradient in the place of the predictions.
-        .filter(|_| case.output != Output::InPlace)
-        .filter_map(|peer| Racer::prepared(peer, case, targets, value, effort))
-        .collect();
-
     let (mut bandwidth_seconds, mut xent_seconds) = (Vec::new(), Vec::new());
-    for _ in 0..effort.rounds {
+    let mut round = || {
         bandwidth_seconds.push(stopwatch.seconds(|| bandwidth(&mut buffer)));
         xent_seconds.push(xent_stopwatch.seconds(|| xent(&mut buffer)));
-        racers.iter_mut().for_each(|racer| racer.run(effort));
+    };
+    (0..effort.rounds).for_each(|_| round());
+    let mut peers_ms = BTreeMap::new();
+    // No other library puts a gradient in the place of the predictions.
+    for peer in peers.iter().filter(|_| case.output != Output::InPlace) {
+        match race(peer, case, TargetKind::of(case, &*loss), value, effort, &mut round) {
+            Ok(mut seconds) => _ = peers_ms.insert(peer.name, quantile(&mut seconds, 0.5) * 1e3),
+            Err(reason) => eprintln!("note: {} is left out: {reason}", peer.title),
+        }
     }
 
     let moved = match case.output {
@@ -149,62 +149,35 @@ fn rounds<T: Sample>(
         quartiles_ms: [first, third],
         fraction: limit_ms / median_ms,
         peak_extra_mib: peak_extra.map(|kib| kib as f64 / 1024.0),
-        peers: racers.into_iter().filter_map(Racer::median_ms).collect(),
+        peers: peers_ms,
     })
 }
 
-/// A peer that can do the case, and how it has fared.
-struct Racer<'a> {
-    peer: &'a mut Peer,
-    seconds: Vec<f64>,
-    spent: Duration,
-}
-
-impl<'a> Racer<'a> {
-    /// A peer that says it cannot is left out; one that cannot after all, or computes something
-    /// else, is reported.
-    fn prepared(
-        peer: &'a mut Peer,
-        case: &Case,
-        targets: TargetKind,
-        value: f64,
-        effort: Effort,
-    ) -> Option<Self> {
-        let name = peer.name;
-        match peer.prepare(case, targets, rayon::current_num_threads(), effort.sample) {
-            // Some sum sixteen million `f32` one after the other, and lose digits by it.
-            Ok(theirs) if (theirs - value).abs() <= 0.05 * value.abs() => {
-                Some(Self { peer, seconds: Vec::new(), spent: Duration::ZERO })
-            }
-            Ok(theirs) => {
-                eprintln!("note: {name} is left out: its loss is {theirs}, not {value}");
-                None
-            }
-            Err(reason) => {
-                eprintln!("note: {name} is left out: {reason}");
-                None
-            }
-        }
+/// Rounds with a peer at their end; its samples.
+fn race(
+    peer: &Peer,
+    case: &Case,
+    targets: TargetKind,
+    value: f64,
+    effort: Effort,
+    mut round: impl FnMut(),
+) -> Result<Vec<f64>, String> {
+    let threads = rayon::current_num_threads();
+    let (mut session, theirs) = peer.prepare(case, targets, threads, effort.sample)?;
+    // Some sum sixteen million `f32` one after the other, and lose digits by it.
+    if (theirs - value).abs() > 0.05 * value.abs() {
+        return Err(format!("its loss is {theirs}, not {value}"));
     }
-
-    fn run(&mut self, effort: Effort) {
-        if self.seconds.len() >= 3 && self.spent >= effort.per_peer {
-            return;
-        }
+    let (mut seconds, mut spent) = (Vec::new(), Duration::ZERO);
+    while seconds.len() < 3 || seconds.len() < effort.rounds && spent < effort.per_peer {
+        round();
         let start = Instant::now();
-        match self.peer.seconds() {
-            Ok(seconds) => self.seconds.push(seconds),
-            Err(reason) => eprintln!("note: {} missed a round: {reason}", self.peer.name),
-        }
-        self.spent += start.elapsed();
+        seconds.push(session.seconds()?);
+        spent += start.elapsed();
         // Threads of OpenMP wait for more work in a loop, for a while.
         thread::sleep(effort.sample);
     }
-
-    fn median_ms(mut self) -> Option<(&'static str, f64)> {
-        let name = self.peer.name;
-        (!self.seconds.is_empty()).then(|| (name, quantile(&mut self.seconds, 0.5) * 1e3))
-    }
+    Ok(seconds)
 }
 
 /// Times calls, as many at once as the clock needs.
@@ -215,13 +188,15 @@ pub(crate) struct Stopwatch {
     warm: bool,
 }
 
+/// Calls that take longer than this have no use for warm caches.
+const LONG: f64 = 0.5;
+
 impl Stopwatch {
-    /// Samples of about this length.
-    pub(crate) fn new<R>(sample: Duration, mut run: impl FnMut() -> R) -> Self {
-        let once = Self { calls: 1, warm: true };
-        let seconds = once.seconds(&mut run);
-        let calls = (sample.as_secs_f64() / seconds).clamp(1.0, 1e6);
-        Self { calls: calls as usize, warm: true }
+    /// Samples of about this length, of a computation that has run before.
+    pub(crate) fn new<R>(sample: Duration, run: impl FnMut() -> R) -> Self {
+        let once = Self { calls: 1, warm: false }.seconds(run);
+        let calls = (sample.as_secs_f64() / once).clamp(1.0, 1e6);
+        Self { calls: calls as usize, warm: once < LONG }
     }
 
     /// Seconds per call.

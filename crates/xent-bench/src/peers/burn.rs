@@ -11,7 +11,7 @@ use std::hint::black_box;
 
 pub(super) fn prepare(case: &Case) -> Result<Run, String> {
     if case.number != Number::F32 {
-        return Err(format!("it computes in f32, not in {:?}", case.number));
+        return Err(format!("it computes in f32, not in {}", case.number.name()));
     }
     let catalogued = xent::loss(&case.loss).map_err(|error| error.to_string())?;
     let inputs = Inputs::<f32>::new(case, &*catalogued);
@@ -54,7 +54,7 @@ fn cross_entropy(
     device: &Device,
 ) -> Result<Run, String> {
     if !matches!(extra, Extra::Nothing | Extra::ClassWeights) {
-        return Err(format!("it has no {extra:?}"));
+        return Err(format!("it has no {}", extra.name()));
     }
     let TargetData::Labels(labels) = inputs.targets else {
         return Err("it takes labels only".to_owned());
@@ -83,7 +83,7 @@ fn elements(
     case: &Case,
     predictions: Vec<f32>,
     device: &Device,
-    loss: impl Fn(Tensor<1>) -> Tensor<1> + Send + 'static,
+    loss: impl Fn(Tensor<1>) -> Tensor<1> + 'static,
 ) -> Result<Run, String> {
     runs(case, Tensor::from_floats(&predictions[..], device), loss)
 }
@@ -91,7 +91,7 @@ fn elements(
 fn runs<const D: usize>(
     case: &Case,
     predictions: Tensor<D>,
-    loss: impl Fn(Tensor<D>) -> Tensor<1> + Send + 'static,
+    loss: impl Fn(Tensor<D>) -> Tensor<1> + 'static,
 ) -> Result<Run, String> {
     if case.output == Output::Value {
         return Ok(Box::new(move || Ok(f64::from(loss(predictions.clone()).into_scalar::<f32>()))));

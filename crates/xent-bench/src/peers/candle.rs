@@ -23,7 +23,7 @@ fn build<T: Sample + WithDType>(case: &Case) -> std::result::Result<Run, String>
         other => return Err(format!("it has no {other}")),
     };
     if case.extra != Extra::Nothing {
-        return Err(format!("it has no {:?}", case.extra));
+        return Err(format!("it has no {}", case.extra.name()));
     }
     let (predictions, targets) = tensors::<T>(case).map_err(|error| error.to_string())?;
     let with_gradient = case.output == Output::Gradient;

@@ -1,7 +1,9 @@
 //! The libraries that xent is measured against.
 //!
-//! Each is a process of its own: one line of JSON per request, and one per reply. So a peer that
-//! fails takes nothing else with it, and all of them run under the same settings.
+//! A peer is started for each case anew, as a process of its own: what it kept of the case before
+//! is gone, one that fails takes nothing else with it, and all of them run under the same settings.
+//! It says its version, is given the case, says the loss, and then times a sample for each further
+//! line. Lines are JSON.
 
 #[cfg(feature = "peers")]
 mod burn;
@@ -14,7 +16,7 @@ use crate::case::Case;
 use crate::inputs::TargetKind;
 use serde_json::{Value, json};
 use std::io::{self, BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -29,14 +31,12 @@ pub(crate) struct Peer {
     pub(crate) name: &'static str,
     pub(crate) title: &'static str,
     pub(crate) version: String,
-    child: Child,
-    /// Taken when the child is to end.
-    requests: Option<ChildStdin>,
-    replies: BufReader<ChildStdout>,
+    program: PathBuf,
+    argument: &'static str,
 }
 
 /// The peers that this machine has; those that do not start are reported.
-pub(crate) fn start(python: &Path, threads: usize) -> io::Result<Vec<Peer>> {
+pub(crate) fn find(python: &Path) -> io::Result<Vec<Peer>> {
     let this = std::env::current_exe()?;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers.py");
     let in_python = PYTHON.map(|peer| (peer, python, script));
@@ -47,9 +47,13 @@ pub(crate) fn start(python: &Path, threads: usize) -> io::Result<Vec<Peer>> {
             eprintln!("note: {title} is left out: it needs a build with `--features peers`");
             continue;
         }
-        let mut command = Command::new(program);
-        match Peer::start(name, title, command.args([argument, name]), threads) {
-            Ok(peer) => peers.push(peer),
+        let mut peer =
+            Peer { name, title, version: String::new(), program: program.to_owned(), argument };
+        match Session::start(&peer, 1) {
+            Ok((_, version)) => {
+                peer.version = version;
+                peers.push(peer);
+            }
             Err(reason) => eprintln!("note: {title} is left out: {reason}"),
         }
     }
@@ -57,46 +61,56 @@ pub(crate) fn start(python: &Path, threads: usize) -> io::Result<Vec<Peer>> {
 }
 
 impl Peer {
-    fn start(
-        name: &'static str,
-        title: &'static str,
-        command: &mut Command,
+    /// Starts it, makes the inputs of a case and warms up. Gives the loss too, or says why it
+    /// cannot compute it.
+    pub(crate) fn prepare(
+        &self,
+        case: &Case,
+        targets: TargetKind,
         threads: usize,
-    ) -> Result<Self, String> {
+        sample: Duration,
+    ) -> Result<(Session, f64), String> {
+        let (mut session, _) = Session::start(self, threads)?;
+        let request = json!({ "case": case, "targets": targets, "sample": sample.as_secs_f64() });
+        let value = session.ask(&request, "value")?;
+        Ok((session, value))
+    }
+}
+
+/// A peer at work on a case.
+pub(crate) struct Session {
+    child: Child,
+    /// Taken when the child is to end.
+    requests: Option<ChildStdin>,
+    replies: BufReader<ChildStdout>,
+}
+
+impl Session {
+    /// A process, and the version that it says it is.
+    fn start(peer: &Peer, threads: usize) -> Result<(Self, String), String> {
         let threads = threads.to_string();
-        let thread_variables = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "NPROC", "RAYON_NUM_THREADS"];
-        let mut child = command
-            .envs(thread_variables.map(|variable| (variable, &threads)))
+        let mut child = Command::new(&peer.program)
+            .args([peer.argument, peer.name])
+            // What OpenMP, MKL, XLA and Rayon read.
+            .envs(
+                ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "NPROC", "RAYON_NUM_THREADS"]
+                    .map(|variable| (variable, &threads)),
+            )
             // The allocator of the GNU C library returns large buffers to the system and gets them
             // back one page fault at a time, which costs more than most losses. Keep them.
+            .env("MALLOC_ARENA_MAX", "1")
             .env("MALLOC_MMAP_MAX_", "0")
             .env("MALLOC_TRIM_THRESHOLD_", "1000000000000")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("cannot run {}: {error}", command.get_program().display()))?;
+            .map_err(|error| format!("cannot run {}: {error}", peer.program.display()))?;
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (requests, replies) = pipes.ok_or("no pipes to its process")?;
         let (requests, replies) = (Some(requests), BufReader::new(replies));
-        let mut peer = Self { name, title, version: String::new(), child, requests, replies };
-        let reply = peer.reply()?;
-        peer.version = reply["version"].as_str().unwrap_or_default().to_owned();
-        Ok(peer)
-    }
-
-    /// Makes the inputs of a case, drops those of the case before, and warms up. Gives the loss,
-    /// or says why it cannot compute it.
-    pub(crate) fn prepare(
-        &mut self,
-        case: &Case,
-        targets: TargetKind,
-        threads: usize,
-        sample: Duration,
-    ) -> Result<f64, String> {
-        let sample = sample.as_secs_f64();
-        let request =
-            json!({ "case": case, "targets": targets, "threads": threads, "sample": sample });
-        self.ask(&request, "value")
+        let mut session = Self { child, requests, replies };
+        let version = session.reply()?["version"].as_str().unwrap_or_default().to_owned();
+        Ok((session, version))
     }
 
     /// Seconds per call in one sample.
@@ -125,7 +139,7 @@ impl Peer {
     }
 }
 
-impl Drop for Peer {
+impl Drop for Session {
     /// The child ends when there is nothing more to read.
     fn drop(&mut self) {
         self.requests = None;

@@ -3,14 +3,14 @@
 use super::{burn, candle};
 use crate::case::Case;
 use crate::measure::Stopwatch;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::error::Error;
 use std::io::{self, Write};
 use std::time::Duration;
 
 /// One call of the loss, which gives its value.
-pub(super) type Run = Box<dyn FnMut() -> Result<f64, String> + Send>;
+pub(super) type Run = Box<dyn FnMut() -> Result<f64, String>>;
 
 /// Makes the inputs of a case, or says what the library lacks.
 type Prepare = fn(&Case) -> Result<Run, String>;
@@ -18,52 +18,42 @@ type Prepare = fn(&Case) -> Result<Run, String>;
 #[derive(Deserialize)]
 struct Request {
     case: Case,
-    threads: usize,
     sample: f64,
 }
 
-/// A case, and the threads it runs on.
-struct Timed {
-    run: Run,
-    stopwatch: Stopwatch,
-    pool: ThreadPool,
-}
-
-/// Answers requests until there are no more.
-pub(crate) fn serve(peer: &str) -> io::Result<()> {
+/// Says a version, takes a case, and times it until there are no more lines.
+pub(crate) fn serve(peer: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
     let (package, prepare): (_, Prepare) = match peer {
         "burn" => ("burn", burn::prepare),
         "candle" => ("candle-nn", candle::prepare),
-        other => return Err(io::Error::other(format!("no peer is called `{other}`"))),
+        other => return Err(format!("no peer is called `{other}`").into()),
     };
-    let mut replies = io::stdout().lock();
-    writeln!(replies, "{}", json!({ "version": version(package) }))?;
-    let mut timed = None;
-    for line in io::stdin().lines() {
-        let reply = answer(&line?, &mut timed, prepare);
-        writeln!(replies, "{}", reply.unwrap_or_else(|error| json!({ "error": error })))?;
+    reply(&json!({ "version": version(package) }))?;
+    let mut lines = io::stdin().lines();
+    let Some(line) = lines.next() else { return Ok(()) };
+    let request: Request = serde_json::from_str(&line?)?;
+    let (stopwatch, mut run) = match timed(prepare, &request) {
+        Ok((value, stopwatch, run)) => {
+            reply(&json!({ "value": value }))?;
+            (stopwatch, run)
+        }
+        Err(reason) => return Ok(reply(&json!({ "error": reason }))?),
+    };
+    for line in lines {
+        line?;
+        reply(&json!({ "seconds": stopwatch.seconds(&mut run) }))?;
     }
     Ok(())
 }
 
-fn answer(line: &str, timed: &mut Option<Timed>, prepare: Prepare) -> Result<Value, String> {
-    if line == "{}" {
-        let timed = timed.as_mut().ok_or("no case is prepared")?;
-        let seconds = timed.pool.install(|| timed.stopwatch.seconds(&mut timed.run));
-        return Ok(json!({ "seconds": seconds }));
-    }
-    // The memory of the last case, before that of the next.
-    *timed = None;
-    let request: Request = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    let pool = ThreadPoolBuilder::new().num_threads(request.threads).build();
-    let pool = pool.map_err(|error| error.to_string())?;
-    let sample = Duration::from_secs_f64(request.sample);
-    let (value, stopwatch, run) = pool.install(|| {
-        let mut run = prepare(&request.case)?;
-        Ok::<_, String>((run()?, Stopwatch::new(sample, &mut run), run))
-    })?;
-    *timed = Some(Timed { run, stopwatch, pool });
-    Ok(json!({ "value": value }))
+fn timed(prepare: Prepare, request: &Request) -> Result<(f64, Stopwatch, Run), String> {
+    let mut run = prepare(&request.case)?;
+    let value = run()?;
+    Ok((value, Stopwatch::new(Duration::from_secs_f64(request.sample), &mut run), run))
+}
+
+fn reply(reply: &Value) -> io::Result<()> {
+    writeln!(io::stdout(), "{reply}")
 }
 
 /// The version of a package that this program was built with.
