@@ -70,27 +70,59 @@ impl AddAssign for Sums {
 /// How many sums run side by side.
 pub(crate) const STRIPES: usize = 16;
 
+/// A sum over sixteen stripes, taken piece by piece. All pieces but the last are whole chunks.
+#[derive(Clone, Copy)]
+pub(crate) struct Stripes<R>([R; STRIPES]);
+
+impl<R: Real> Stripes<R> {
+    pub(crate) const EMPTY: Self = Self([R::ZERO; STRIPES]);
+
+    #[inline(always)]
+    pub(crate) fn add(&mut self, numbers: &[R]) {
+        self.add_by(numbers, |a, b| a + b);
+    }
+
+    /// Adds numbers of like sign.
+    #[inline(always)]
+    pub(crate) fn add_like(&mut self, numbers: &[R]) {
+        self.add_by(numbers, R::plus_like);
+    }
+
+    #[inline(always)]
+    fn add_by(&mut self, numbers: &[R], plus: impl Fn(R, R) -> R) {
+        let mut sums = self.0;
+        let (chunks, tail) = numbers.as_chunks::<STRIPES>();
+        for chunk in chunks {
+            for (sum, &number) in sums.iter_mut().zip(chunk) {
+                *sum = plus(*sum, number);
+            }
+        }
+        for (sum, &number) in sums.iter_mut().zip(tail) {
+            *sum = plus(*sum, number);
+        }
+        self.0 = sums;
+    }
+
+    #[inline(always)]
+    pub(crate) fn total(self) -> R {
+        let mut sums = self.0;
+        let mut width = STRIPES;
+        while width > 1 {
+            width /= 2;
+            for i in 0..width {
+                sums[i] = sums[i] + sums[i + width];
+            }
+        }
+        sums[0]
+    }
+}
+
 /// The sum of `numbers` over sixteen stripes.
 #[inline(always)]
 pub(crate) fn stripes<R: Real>(numbers: &[R]) -> R {
-    let mut sums = [R::ZERO; STRIPES];
-    let (chunks, tail) = numbers.as_chunks::<STRIPES>();
-    for chunk in chunks {
-        for (sum, &number) in sums.iter_mut().zip(chunk) {
-            *sum = *sum + number;
-        }
-    }
-    for (sum, &number) in sums.iter_mut().zip(tail) {
-        *sum = *sum + number;
-    }
-    let mut width = STRIPES;
-    while width > 1 {
-        width /= 2;
-        for i in 0..width {
-            sums[i] = sums[i] + sums[i + width];
-        }
-    }
-    sums[0]
+    let mut sum = Stripes::EMPTY;
+    sum.add(numbers);
+    sum.total()
 }
 
 /// The sum of `numbers` up a binary tree over their positions.

@@ -155,7 +155,7 @@ fn scale_rows<T: Element>(
         (Place::Rows(out), &[weight]) => {
             for tile in tiles_from_a_line(out) {
                 for (rounded, &wide) in rounded.iter_mut().zip(&wide[tile.clone()]) {
-                    *rounded = T::narrow(weight.weigh(wide));
+                    *rounded = T::weighed(wide, weight);
                 }
                 let count = tile.len();
                 write(&mut out[tile], &rounded[..count]);
@@ -165,7 +165,7 @@ fn scale_rows<T: Element>(
             for tile in tiles_from_a_line(out) {
                 let inputs = wide[tile.clone()].iter().zip(&weights[tile.clone()]);
                 for (rounded, (&wide, weight)) in rounded.iter_mut().zip(inputs) {
-                    *rounded = T::narrow(weight.weigh(wide));
+                    *rounded = T::weighed(wide, *weight);
                 }
                 let count = tile.len();
                 write(&mut out[tile], &rounded[..count]);
@@ -202,7 +202,7 @@ fn round_rows<T: Element>(
             let wide = wide[start..].first_chunk::<LANES>();
             let rounded = rounded[start..].first_chunk_mut::<LANES>();
             let (Some(wide), Some(rounded)) = (wide, rounded) else { break };
-            *rounded = wide.map(|wide| T::narrow(weight.weigh(wide)));
+            *rounded = wide.map(|wide| T::weighed(wide, *weight));
             start += LANES;
         }
     }

@@ -4,12 +4,12 @@
 //! [`Link`] says how a row of predictions becomes scores; the chain rule through it, and the
 //! numerics of the softmax, are written here once.
 
-use super::softmax::{Labelled, Softmax, Totals, sum_without};
+use super::softmax::{Labelled, Softmax, Totals, sum_without, without};
 use super::{Block, BlockTargets, Domain, Order, Outputs};
 use crate::catalogue::Catalogued;
-use crate::dispatch::{Task, vectorised};
+use crate::dispatch::{TILE, Task, vectorised};
 use crate::number::{Dual, Element, Real};
-use crate::reduce::stripes;
+use crate::reduce::{Stripes, stripes};
 
 /// How a row of predictions becomes the scores of its classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -288,19 +288,22 @@ impl<L: Classwise, T: Element> Rows<'_, L, T> {
             }
         }
         let class_count = T::Wide::constant(classes as f64);
-        for row in 0..rows {
-            let inverse = T::Wide::ONE / (own[row] + others[row]);
+        let inputs = own.iter().zip(&*others).zip(&*scores).zip(&*weights);
+        let derivatives = firsts.iter_mut().zip(seconds.iter_mut());
+        let results = values.iter_mut().zip(factors.iter_mut()).zip(derivatives);
+        for ((((&own, &others), &score), &weight), ((value, factor), (first, second))) in
+            inputs.zip(results)
+        {
+            let inverse = T::Wide::ONE / (own + others);
             let class = Class {
-                score: scores[row],
-                probability: own[row] * inverse,
-                complement: others[row] * inverse,
+                score,
+                probability: own * inverse,
+                complement: others * inverse,
                 target: T::Wide::ONE,
                 classes: class_count,
             };
-            let [value, first, second] = term(loss, class, weights[row], order);
-            values[row] = value;
-            factors[row] = -first * inverse;
-            (firsts[row], seconds[row]) = (first, second);
+            [*value, *first, *second] = term(loss, class, weight, order);
+            *factor = -*first * inverse;
         }
         for (row, &label) in labels.iter().enumerate() {
             let at = row * classes..(row + 1) * classes;
@@ -331,7 +334,7 @@ impl<L: Classwise, T: Element> Rows<'_, L, T> {
         let (exponentials, rest) = outputs.scratch.split_at_mut(exponentials);
         let (terms, shares) = rest.split_at_mut(classes);
         let softmaxes = match L::LINK {
-            Link::Softmax => Softmax::of_rows(block.predictions, classes, exponentials),
+            Link::Softmax => Softmax::of_rows(block.predictions, classes, false, exponentials),
             Link::Identity | Link::Margin => Vec::new(),
         };
         let rows = block.predictions.chunks_exact(classes).zip(outputs.values);
@@ -352,9 +355,7 @@ impl<L: Classwise, T: Element> Rows<'_, L, T> {
                 curvature: &mut outputs.curvature[curvature],
             };
             *value = match (L::LINK, row.sole_class()) {
-                (Link::Softmax, _) => {
-                    row.softmax(&softmaxes[index], &exponentials[at], terms, shares)
-                }
+                (Link::Softmax, _) => row.softmax(&softmaxes[index], &exponentials[at], shares),
                 (Link::Identity, Some(label)) => row.identity_of_one(label),
                 (Link::Identity, None) => row.identity(terms, shares),
                 (Link::Margin, _) => row.margin(terms),
@@ -379,6 +380,42 @@ fn term<L: Classwise, R: Real>(loss: &L, class: Class<R>, weight: R, order: Orde
 enum Target<'a, T> {
     Label(usize),
     Distribution(&'a [T]),
+}
+
+/// Some classes of a row, as the terms of the softmax link see them.
+struct Tile<'a, T: Element> {
+    softmax: &'a Softmax<T::Wide>,
+    logits: &'a [T],
+    exponentials: &'a [T::Wide],
+    shares: &'a [T::Wide],
+    by_class: Option<&'a [T::Wide]>,
+    row_weight: T::Wide,
+    classes: T::Wide,
+    proportional: bool,
+}
+
+impl<T: Element> Tile<'_, T> {
+    /// The weighted term of each class; 0, whatever the term, where its share or weight is 0.
+    #[inline(always)]
+    fn each(&self, term: impl Fn(Class<T::Wide>) -> T::Wide, out: &mut [T::Wide]) {
+        let zero = T::Wide::ZERO;
+        let weighted = |((logit, &e), &share): ((&T, &T::Wide), &T::Wide), weight: T::Wide| {
+            let class = self.softmax.class(logit.widen(), e, share, self.classes);
+            let counts = if self.proportional { share * weight } else { weight };
+            zero.if_less(counts, term(class) * weight, zero)
+        };
+        let inputs = self.logits.iter().zip(self.exponentials).zip(self.shares);
+        match self.by_class {
+            None => {
+                let all = out.iter_mut().zip(inputs);
+                all.for_each(|(out, input)| *out = weighted(input, self.row_weight));
+            }
+            Some(weights) => {
+                let all = out.iter_mut().zip(inputs).zip(weights);
+                all.for_each(|((out, input), &weight)| *out = weighted(input, weight));
+            }
+        }
+    }
 }
 
 struct Row<'a, L, T: Element> {
@@ -469,35 +506,50 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
         &mut self,
         softmax: &Softmax<T::Wide>,
         exponentials: &[T::Wide],
-        terms: &mut [T::Wide],
         shares: &mut [T::Wide],
     ) -> T::Wide {
         self.fill_shares(shares);
         let row_weight = self.row_weight(shares);
-        let weight_of = |row: &Self, class| match L::PROPORTIONAL {
-            true => row.class_weight(class),
-            false => row_weight,
-        };
-        let classes = self.classes();
-        for c in 0..self.predictions.len() {
-            let logit = self.predictions[c].widen();
-            let class = softmax.class(logit, exponentials[c], shares[c], classes);
-            let term = self.term(class, weight_of(self, c));
-            self.store(c, term, terms);
+        let (loss, logits, top, classes) =
+            (self.loss, self.predictions, softmax.argmax, self.classes());
+        let by_class = self.class_weights.filter(|_| L::PROPORTIONAL);
+        let mut rest = [Stripes::EMPTY; 3];
+        let mut terms = [T::Wide::ZERO; TILE];
+        for start in (0..logits.len()).step_by(TILE) {
+            let tile = start..logits.len().min(start + TILE);
+            let inputs = Tile {
+                softmax,
+                logits: &logits[tile.clone()],
+                exponentials: &exponentials[tile.clone()],
+                shares: &shares[tile.clone()],
+                by_class: by_class.map(|weights| &weights[tile.clone()]),
+                row_weight,
+                classes,
+                proportional: L::PROPORTIONAL,
+            };
+            let left_out = top.wrapping_sub(start);
+            let terms = &mut terms[..tile.len()];
+            inputs.each(|class| loss.value(class), terms);
+            without(terms, left_out, |others| rest[0].add(others));
+            if let Some(firsts) = self.gradient.get_mut(tile.clone()) {
+                inputs.each(|class| loss.gradient(class), firsts);
+                without(firsts, left_out, |others| rest[1].add(others));
+            }
+            if let Some(seconds) = self.curvature.get_mut(tile) {
+                inputs.each(|class| loss.curvature(class), seconds);
+                without(seconds, left_out, |others| rest[2].add(others));
+            }
         }
-        let top = softmax.argmax;
-        let class = softmax.class_at(top, self.predictions, exponentials, shares[top]);
-        let term = self.term(class, weight_of(self, top));
-        self.store(top, term, terms);
-        let value = sum_without(terms, top) + term[0];
+        let [rest_value, rest_first, rest_second] = rest.map(Stripes::total);
+        let class = softmax.class_at(top, logits, exponentials, shares[top]);
+        let weight = if L::PROPORTIONAL { self.class_weight(top) } else { row_weight };
+        let [top_value, top_first, top_second] = self.term(class, weight);
+        let value = rest_value + top_value;
         if self.gradient.is_empty() {
             return value;
         }
-        let [_, top_first, top_second] = term;
-        let rest_first = sum_without(self.gradient, top);
         let all_first = rest_first + top_first;
         if !self.curvature.is_empty() {
-            let rest_second = sum_without(self.curvature, top);
             let all_second = rest_second + top_second;
             for (curvature, &e) in self.curvature.iter_mut().zip(exponentials) {
                 let other = softmax.class(T::Wide::ZERO, e, T::Wide::ZERO, classes);

@@ -6,7 +6,7 @@
 use super::classwise::Class;
 use crate::dispatch::{TILE, prefetch};
 use crate::number::{Element, Real};
-use crate::reduce::{STRIPES, stripes};
+use crate::reduce::{STRIPES, Stripes};
 
 /// Rows at least this long fill whole vectors by themselves.
 const LONG: usize = 32;
@@ -29,13 +29,13 @@ impl<R: Real> Totals<R> {
     fn with(self, exponential: R) -> Self {
         let smaller = self.largest.if_less(exponential, self.largest, exponential);
         let largest = self.largest.if_less(exponential, exponential, self.largest);
-        Self { largest, others: self.others + smaller }
+        Self { largest, others: self.others.plus_like(smaller) }
     }
 
     #[inline(always)]
     fn merge(self, other: Self) -> Self {
         let both = self.with(other.largest);
-        Self { others: both.others + other.others, ..both }
+        Self { others: both.others.plus_like(other.others), ..both }
     }
 
     #[inline(always)]
@@ -43,13 +43,11 @@ impl<R: Real> Totals<R> {
         exponentials.iter().fold(Self::NONE, |totals, &e| totals.with(e))
     }
 
-    /// 0, or 1 if the exponentials of the row have to be taken of differences to its largest logit.
+    /// Whether the exponentials of the row have to be taken of differences to its largest logit.
     #[inline(always)]
-    fn out_of_range(self, own: R, low: R, high: R) -> R {
-        let above = own.if_less(high, R::ZERO, R::ONE);
-        let above = self.largest.if_less(high, above, R::ONE);
-        let below = low.if_less(own, above, R::ONE);
-        low.if_less(self.largest, below, R::ONE)
+    fn is_out_of_range<T: Element<Wide = R>>(self, own: R, [low, high]: [f64; 2]) -> bool {
+        let (own, largest) = (T::wide_to_f64(own), T::wide_to_f64(self.largest));
+        !((low < own) & (low < largest) & (largest < high))
     }
 
     /// The sum of all but one of the exponentials.
@@ -71,7 +69,7 @@ impl<R: Real> Lanes<R> {
         let (chunks, tail) = exponentials.as_chunks::<STRIPES>();
         for chunk in chunks {
             for ((others, largest), &e) in others.iter_mut().zip(&mut largest).zip(chunk) {
-                *others = *others + largest.if_less(e, *largest, e);
+                *others = others.plus_like(largest.if_less(e, *largest, e));
                 *largest = largest.if_less(e, e, *largest);
             }
         }
@@ -145,7 +143,7 @@ impl<R: Real> Labelled<'_, R> {
     ) {
         let classes = logits.len() / labels.len();
         if !T::WIDE_HAS_RANGE {
-            let softmaxes = Softmax::of_rows(logits, classes, exponentials);
+            let softmaxes = Softmax::of_rows(logits, classes, true, exponentials);
             for (row, softmax) in softmaxes.into_iter().enumerate() {
                 let at = row * classes..(row + 1) * classes;
                 self.shift(
@@ -180,16 +178,18 @@ impl<R: Real> Labelled<'_, R> {
         for own in self.own.iter_mut() {
             *own = own.exp_coarse();
         }
-        let (low, high) = (R::constant(-UNSHIFTED).exp(), R::constant(UNSHIFTED).exp());
-        let mut shifted = R::ZERO;
-        for row in 0..labels.len() {
-            let totals = Totals { largest: self.largest[row], others: self.rest[row] };
-            self.others[row] = totals.without(self.own[row]);
-            self.scores[row] = -(self.others[row] / self.own[row]).ln_1p();
-            shifted = shifted + totals.out_of_range(self.own[row], low, high);
+        let range = [-UNSHIFTED, UNSHIFTED].map(|end| T::wide_to_f64(R::constant(end).exp()));
+        let totals = self.largest.iter().zip(&*self.rest);
+        let results = self.others.iter_mut().zip(self.scores.iter_mut());
+        let mut shifted = false;
+        for (((&largest, &rest), &own), (others, score)) in totals.zip(&*self.own).zip(results) {
+            let totals = Totals { largest, others: rest };
+            *others = totals.without(own);
+            *score = -(*others / own).ln_1p();
+            shifted |= totals.is_out_of_range::<T>(own, range);
         }
-        if T::wide_to_f64(shifted) != 0.0 {
-            self.shift_where_needed(logits, labels, exponentials, low, high);
+        if shifted {
+            self.shift_where_needed(logits, labels, exponentials, range);
         }
     }
 
@@ -199,14 +199,13 @@ impl<R: Real> Labelled<'_, R> {
         logits: &[T],
         labels: &[usize],
         exponentials: &mut [R],
-        low: R,
-        high: R,
+        range: [f64; 2],
     ) {
         let classes = logits.len() / labels.len();
         let mut elsewhere = Vec::new();
         for (row, &label) in labels.iter().enumerate() {
             let totals = Totals { largest: self.largest[row], others: self.rest[row] };
-            if T::wide_to_f64(totals.out_of_range(self.own[row], low, high)) == 0.0 {
+            if !totals.is_out_of_range::<T>(self.own[row], range) {
                 continue;
             }
             let at = row * classes..(row + 1) * classes;
@@ -247,7 +246,7 @@ pub(crate) struct Softmax<R> {
 impl<R: Real> Softmax<R> {
     /// Of one row that is not empty; leaves exp(logit − max) in `exponentials`.
     pub(crate) fn of<T: Element<Wide = R>>(logits: &[T], exponentials: &mut [R]) -> Self {
-        Self::of_rows(logits, logits.len(), exponentials).swap_remove(0)
+        Self::of_rows(logits, logits.len(), false, exponentials).swap_remove(0)
     }
 
     /// Of rows, all at once, so that the exponentials of short rows fill whole vectors.
@@ -255,22 +254,36 @@ impl<R: Real> Softmax<R> {
     pub(crate) fn of_rows<T: Element<Wide = R>>(
         logits: &[T],
         classes: usize,
+        coarse: bool,
         exponentials: &mut [R],
     ) -> Vec<Self> {
         let rows = logits.chunks_exact(classes).zip(exponentials.chunks_exact_mut(classes));
         let mut softmaxes = Vec::with_capacity(logits.len() / classes);
-        for (row, differences) in rows {
+        for (row, exponentials) in rows {
             let (argmax, max) = largest(row);
-            for (difference, logit) in differences.iter_mut().zip(row) {
-                *difference = logit.widen() - max;
+            let mut rest = Stripes::EMPTY;
+            let tiles = row.chunks(TILE).zip(exponentials.chunks_mut(TILE)).enumerate();
+            for (index, (row, tile)) in tiles {
+                for (e, logit) in tile.iter_mut().zip(row) {
+                    *e = logit.widen() - max;
+                }
+                if classes >= LONG {
+                    exponentiate(tile, coarse);
+                    let left_out = argmax.wrapping_sub(index * TILE);
+                    without(tile, left_out, |others| rest.add_like(others));
+                }
             }
-            softmaxes.push(Self { argmax, max, rest: R::ZERO, top: R::ONE, log_total: R::ZERO });
+            let rest = rest.total();
+            softmaxes.push(Self { argmax, max, rest, top: R::ONE, log_total: R::ZERO });
         }
-        for difference in exponentials.iter_mut() {
-            *difference = difference.exp();
-        }
-        for (softmax, row) in softmaxes.iter_mut().zip(exponentials.chunks_exact_mut(classes)) {
-            softmax.rest = sum_without(row, softmax.argmax);
+        if classes < LONG {
+            exponentiate(exponentials, coarse);
+            let rows = softmaxes.iter_mut().zip(exponentials.chunks_exact_mut(classes));
+            for (softmax, row) in rows {
+                let mut rest = Stripes::EMPTY;
+                without(row, softmax.argmax, |others| rest.add_like(others));
+                softmax.rest = rest.total();
+            }
         }
         for softmax in &mut softmaxes {
             softmax.top = R::ONE / (softmax.rest + 1.0);
@@ -320,28 +333,54 @@ impl<R: Real> Softmax<R> {
     }
 }
 
+#[inline(always)]
+fn exponentiate<R: Real>(numbers: &mut [R], coarse: bool) {
+    if coarse {
+        numbers.iter_mut().for_each(|e| *e = e.exp_coarse());
+    } else {
+        numbers.iter_mut().for_each(|e| *e = e.exp());
+    }
+}
+
 /// The first largest entry and its place; NaN is never the largest.
 #[inline(always)]
 fn largest<T: Element>(row: &[T]) -> (usize, T::Wide) {
     let larger = |max: T::Wide, entry: T::Wide| max.if_less(entry, entry, max);
-    let lowest = T::LOWEST.widen();
-    let (chunks, tail) = row.as_chunks::<STRIPES>();
-    let mut lanes = [lowest; STRIPES];
-    for chunk in chunks {
-        for (lane, &entry) in lanes.iter_mut().zip(chunk) {
-            *lane = larger(*lane, entry.widen());
+    let mut max = T::LOWEST.widen();
+    let mut lanes = [max; STRIPES];
+    for tile in row.chunks(TILE) {
+        prefetch(tile);
+        let (chunks, tail) = tile.as_chunks::<STRIPES>();
+        for chunk in chunks {
+            for (lane, &entry) in lanes.iter_mut().zip(chunk) {
+                *lane = larger(*lane, entry.widen());
+            }
         }
+        max = tail.iter().map(|entry| entry.widen()).fold(max, larger);
     }
-    let max = tail.iter().map(|entry| entry.widen()).chain(lanes).fold(lowest, larger);
-    let place = T::wide_to_f64(max);
-    (row.iter().position(|entry| entry.to_f64() == place).unwrap_or(0), max)
+    max = lanes.into_iter().fold(max, larger);
+    let wanted = T::wide_to_f64(max);
+    let is_max = |entry: &T| entry.to_f64() == wanted;
+    // No early exit within a tile, so that the search vectorises.
+    let there = |tile: &[T]| tile.iter().fold(false, |found, entry| found | is_max(entry));
+    let start = row.chunks(TILE).position(there).unwrap_or(0) * TILE;
+    (start + row[start..].iter().position(is_max).unwrap_or(0), max)
 }
 
 /// The sum of all entries but one.
 #[inline(always)]
 pub(crate) fn sum_without<R: Real>(entries: &mut [R], left_out: usize) -> R {
-    let kept = std::mem::replace(&mut entries[left_out], R::ZERO);
-    let sum = stripes(entries);
-    entries[left_out] = kept;
-    sum
+    let mut sum = Stripes::EMPTY;
+    without(entries, left_out, |entries| sum.add(entries));
+    sum.total()
+}
+
+/// Does something with 0 in place of one of the entries, if there is such a one.
+#[inline(always)]
+pub(crate) fn without<R: Real>(entries: &mut [R], left_out: usize, mut run: impl FnMut(&[R])) {
+    let kept = entries.get_mut(left_out).map(|entry| std::mem::replace(entry, R::ZERO));
+    run(entries);
+    if let Some(kept) = kept {
+        entries[left_out] = kept;
+    }
 }

@@ -4,7 +4,7 @@
 //! follow Joldes, Muller and Popescu, "Tight and rigorous error bounds for basic building blocks
 //! of double-word arithmetic" (2017), doi:10.1145/3121432.
 
-use super::{Real, constants_on_the_right};
+use super::{Real, constants_on_the_right, polynomial};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// The sum `high + low` of two `f64` that do not overlap.
@@ -33,12 +33,34 @@ const INVERSE_FACTORIALS: [Double; 3] = [
 const LARGE_FACTORIALS: [f64; 8] =
     [120.0, 720.0, 5_040.0, 40_320.0, 362_880.0, 3_628_800.0, 39_916_800.0, 479_001_600.0];
 
+/// (exp(s) − 1 − s − s²/2) / s³ on |s| ≤ ln 2 / 2, minimax, so that exp(s) is good to 2⁻⁶³; the
+/// coefficient of the highest power last.
+const EXP_COARSE: [f64; 10] = [
+    0.166_666_666_666_666_88,
+    0.041_666_666_666_666_845,
+    0.008_333_333_333_312_968,
+    0.001_388_888_888_875_712_4,
+    0.000_198_412_699_062_271_83,
+    2.480_158_762_986_885e-5,
+    2.755_722_527_274_440_6e-6,
+    2.755_697_884_618_864e-7,
+    2.511_529_089_123_443_2e-8,
+    2.101_427_118_579_082e-9,
+];
+
 /// a + b exactly.
 #[inline(always)]
 fn two_sum(a: f64, b: f64) -> (f64, f64) {
     let sum = a + b;
     let b_part = sum - a;
     (sum, (a - (sum - b_part)) + (b - b_part))
+}
+
+/// a + b exactly, given that a is 0 or not smaller than b.
+#[inline(always)]
+fn larger_sum(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    (sum, b - (sum - a))
 }
 
 /// a · b exactly.
@@ -88,6 +110,16 @@ impl Double {
     #[inline(always)]
     pub fn to_f64(self) -> f64 {
         self.high + self.low
+    }
+
+    /// The nearest `f64` to `self · weight`; 0 where `weight` is 0.
+    #[inline(always)]
+    pub(super) fn rounded_product(self, weight: Self) -> f64 {
+        let cross = self.high.mul_add(weight.low, self.low * weight.high);
+        let product = self.high * weight.high;
+        let finite = product * 0.0 == 0.0;
+        let nearest = if finite { self.high.mul_add(weight.high, cross) } else { product };
+        if weight.high == 0.0 { 0.0 } else { nearest }
     }
 
     /// `self · 2ⁿ` in two steps, so that the result may be subnormal.
@@ -233,6 +265,46 @@ impl Real for Double {
         let above =
             if self.high < EXP_LIMIT { inside } else { Self::constant(self.high * f64::INFINITY) };
         if self.high < -EXP_LIMIT { Self::ZERO } else { above }
+    }
+
+    /// To 2⁻⁵⁷: the first three terms in two numbers each, the others in one.
+    #[inline(always)]
+    fn exp_coarse(self) -> Self {
+        let inside = if self.high.abs() < EXP_LIMIT { self.high } else { self.high * 0.0 };
+        let n = (inside * std::f64::consts::LOG2_E).round_ties_even();
+        let whole = (-n).mul_add(LN_2_HIGH, inside);
+        let s = (-n).mul_add(LN_2_REST.high, whole);
+        let s_error = (-n).mul_add(LN_2_REST.high, whole - s) + self.low;
+        let (square, square_error) = two_product(s, s);
+        let tail = polynomial(&EXP_COARSE, s) * (square * s);
+        let rest = square_error.mul_add(0.5, tail);
+        let (sum, sum_error) = larger_sum(s, 0.5 * square);
+        let (high, high_error) = larger_sum(1.0, sum);
+        let low = s_error.mul_add(high + rest, high_error + (sum_error + rest));
+        let (high, low) = larger_sum(high, low);
+        let n = n as i64;
+        let (a, b) = (power_of_two(n >> 1), power_of_two(n - (n >> 1)));
+        let above = if self.high < -EXP_LIMIT { 0.0 } else { f64::INFINITY };
+        let outside = self.high.abs() >= EXP_LIMIT;
+        Self {
+            high: if outside { above } else { high * a * b },
+            low: if outside { 0.0 } else { low * a * b },
+        }
+    }
+
+    #[inline(always)]
+    fn plus_like(self, other: Self) -> Self {
+        self.plus(other)
+    }
+
+    #[inline(always)]
+    fn weigh(self, other: Self) -> Self {
+        let product = self * other;
+        let zero = self.high == 0.0;
+        Self {
+            high: if zero { self.high } else { product.high },
+            low: if zero { 0.0 } else { product.low },
+        }
     }
 
     #[inline(always)]

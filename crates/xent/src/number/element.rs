@@ -41,6 +41,13 @@ pub trait Element:
     /// The nearest value of this type.
     fn narrow(wide: Self::Wide) -> Self;
 
+    /// The nearest value to `weight · wide`; 0 where `weight` is 0, whatever `wide` is.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn weighed(wide: Self::Wide, weight: Self::Wide) -> Self {
+        Self::narrow(weight.weigh(wide))
+    }
+
     /// The nearest `f64` to a wide number.
     fn wide_to_f64(wide: Self::Wide) -> f64;
 
@@ -111,6 +118,11 @@ impl Element for f64 {
     #[inline(always)]
     fn narrow(wide: Double) -> Self {
         wide.to_f64()
+    }
+
+    #[inline(always)]
+    fn weighed(wide: Double, weight: Double) -> Self {
+        wide.rounded_product(weight)
     }
 
     #[inline(always)]

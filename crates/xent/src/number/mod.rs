@@ -50,8 +50,8 @@ pub trait Real:
     /// e to the power of `self`.
     fn exp(self) -> Self;
 
-    /// `exp(self)` where the result is only rounded to the data: to 2⁻³³ for `f32` data. Arguments
-    /// below −708 count as −708, those above 709 as 709.
+    /// `exp(self)` where the result is only rounded to the data: to 2⁻³³ for `f32` data, 2⁻⁵⁷ for
+    /// `f64` data. Arguments below −708 may count as −708, those above 709 as 709.
     #[inline(always)]
     fn exp_coarse(self) -> Self {
         let limited = self.if_less(Self::constant(-708.0), Self::constant(-708.0), self);
@@ -72,6 +72,12 @@ pub trait Real:
 
     /// `self` to a constant power, for `self ≥ 0`; x⁰ is 1.
     fn powf(self, exponent: f64) -> Self;
+
+    /// The sum of finite numbers of like sign, or NaN.
+    #[inline(always)]
+    fn plus_like(self, other: Self) -> Self {
+        self + other
+    }
 
     /// `self · self`.
     #[inline(always)]
@@ -146,6 +152,16 @@ pub trait Real:
 
     /// ln 2 to the precision of the type.
     fn ln_2() -> Self;
+}
+
+/// A polynomial from its coefficients, that of the highest power last.
+#[inline(always)]
+fn polynomial<const N: usize>(coefficients: &[f64; N], x: f64) -> f64 {
+    let mut sum = coefficients[N - 1];
+    for &coefficient in coefficients[..N - 1].iter().rev() {
+        sum = x.mul_add(sum, coefficient);
+    }
+    sum
 }
 
 /// `number op f64` through the exact constant, for a type that has `number op number`.

@@ -4,7 +4,7 @@
 //! over them vectorise and give the same bits on every machine. Each is good to about 1 ulp of
 //! `f64`, except where it says otherwise: twenty-nine binary digits more than `f32` holds.
 
-use super::Real;
+use super::{Real, polynomial};
 use std::f64::consts::{LN_2, LOG2_E};
 
 /// Adding 1.5·2⁵² leaves the nearest integer in the low bits of the sum.
@@ -16,7 +16,7 @@ const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 const EXP_UNDERFLOW: f64 = -708.0;
 const EXP_OVERFLOW: f64 = 709.0;
 
-// Minimax polynomials, coefficient of the highest power last.
+// Minimax polynomials, the coefficient of the highest power last.
 
 /// (exp(r) − 1 − r) / r² on |r| ≤ ln 2 / 2, so that exp(r) − 1 is good to 2⁻⁵⁵.
 const EXP: [f64; 10] = [
@@ -71,15 +71,6 @@ const LN_COSH: [f64; 10] = [
     1.852_067_101_624_513e-5,
     -2.384_712_722_575_388e-6,
 ];
-
-#[inline(always)]
-fn polynomial<const N: usize>(coefficients: &[f64; N], x: f64) -> f64 {
-    let mut sum = coefficients[N - 1];
-    for &coefficient in coefficients[..N - 1].iter().rev() {
-        sum = x.mul_add(sum, coefficient);
-    }
-    sum
-}
 
 /// Splits `x = n ln 2 + r` with |r| ≤ ln 2 / 2: gives exp(r) − 1, and n as the low bits.
 #[inline(always)]
