@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Number {
+    F16,
+    Bf16,
     F32,
     F64,
 }
@@ -13,6 +15,8 @@ pub(crate) enum Number {
 impl Number {
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Number::F16 => "f16",
+            Number::Bf16 => "bf16",
             Number::F32 => "f32",
             Number::F64 => "f64",
         }
@@ -61,7 +65,8 @@ impl Extra {
 pub(crate) struct Case {
     /// As the catalogue reads it.
     pub(crate) loss: String,
-    /// Rows and classes, or the number of elements of a pointwise loss.
+    /// Rows, classes and what else each row has an entry for, as the pixels of an image; or the
+    /// number of elements of a pointwise loss.
     pub(crate) shape: Vec<usize>,
     pub(crate) number: Number,
     pub(crate) output: Output,
@@ -127,6 +132,8 @@ pub(crate) fn cases() -> Vec<Case> {
         cross_entropy(&[1_000_000, 2]),
         Case { threads: Some(1), ..cross_entropy(&[32, 10]) },
         Case { number: Number::F64, ..large() },
+        Case { number: Number::Bf16, ..large() },
+        Case { number: Number::F16, ..large() },
         Case { output: Output::InPlace, ..large() },
         Case { output: Output::Value, ..large() },
         Case { extra: Extra::SoftTargets, ..medium() },
@@ -134,6 +141,8 @@ pub(crate) fn cases() -> Vec<Case> {
         Case { extra: Extra::SampleWeights, ..medium() },
         Case { extra: Extra::IgnoreIndex, ..medium() },
         Case::new("cross_entropy:label_smoothing=0.1", &[32768, 1000]),
+        cross_entropy(&[524_288, 21]),
+        cross_entropy(&[8, 21, 65_536]),
         pointwise("mse"),
         pointwise("huber"),
         pointwise("log_cosh"),

@@ -4,7 +4,7 @@ use crate::case::{Case, Extra};
 use rayon::prelude::*;
 use serde::Serialize;
 use xent::{Call, Domain, Element, Evaluate, Family, IGNORE_INDEX, Loss};
-use xent::{Predictions, TargetElement, Targets};
+use xent::{Predictions, TargetElement, Targets, bf16, f16};
 
 /// A type that cases come in.
 pub(crate) trait Sample: Element + TargetElement<Self> {
@@ -30,6 +30,8 @@ macro_rules! sample {
 }
 
 sample! {
+    f16, f16::from_f64;
+    bf16, bf16::from_f64;
     f32, |number| number as f32;
     f64, |number| number;
 }
@@ -67,7 +69,9 @@ pub(crate) struct Inputs<T> {
     pub(crate) targets: TargetData<T>,
     pub(crate) weights: Option<Vec<T>>,
     pub(crate) class_weights: Option<Vec<T>>,
-    classes: usize,
+    /// Rows, classes, and entries for each of both.
+    shape: [usize; 3],
+    axis: Option<isize>,
 }
 
 impl<T: Sample> Inputs<T> {
@@ -91,7 +95,8 @@ impl<T: Sample> Inputs<T> {
             },
             weights: (case.extra == Extra::SampleWeights).then(|| weights(2, rows)),
             class_weights: (case.extra == Extra::ClassWeights).then(|| weights(3, classes)),
-            classes,
+            shape: [case.shape[0], classes, case.shape.get(2).copied().unwrap_or(1)],
+            axis: (loss.family() == Family::Classwise).then_some(1),
         }
     }
 
@@ -101,7 +106,7 @@ impl<T: Sample> Inputs<T> {
         let (ignored, targets) = match &self.targets {
             TargetData::Labels(labels) => {
                 let ignored = labels.iter().filter(|&&label| label == IGNORE_INDEX).count();
-                (ignored * self.classes, size_of_val(&labels[..]))
+                (ignored * self.shape[1], size_of_val(&labels[..]))
             }
             TargetData::Values(values) => (0, size_of_val(&values[..])),
         };
@@ -110,7 +115,11 @@ impl<T: Sample> Inputs<T> {
     }
 
     /// The loss on these inputs, with `predictions` in the place of their own.
-    pub(crate) fn call<'a, P>(&'a self, loss: &'a dyn Loss, predictions: P) -> Call<'a, (P, usize)>
+    pub(crate) fn call<'a, P>(
+        &'a self,
+        loss: &'a dyn Loss,
+        predictions: P,
+    ) -> Call<'a, (P, [usize; 3])>
     where
         P: Predictions<Element = T, Gradient = Vec<T>>,
     {
@@ -118,7 +127,10 @@ impl<T: Sample> Inputs<T> {
             TargetData::Labels(labels) => Targets::from(labels),
             TargetData::Values(values) => Targets::from(values),
         };
-        let mut call = loss.on((predictions, self.classes), targets);
+        let mut call = loss.on((predictions, self.shape), targets);
+        if let Some(axis) = self.axis {
+            call = call.axis(axis);
+        }
         if let Some(weights) = &self.weights {
             call = call.weights(weights);
         }

@@ -11,6 +11,7 @@ use std::fs;
 use std::hint::black_box;
 use std::thread;
 use std::time::{Duration, Instant};
+use xent::{bf16, f16};
 
 /// How thoroughly to measure.
 #[derive(Clone, Copy)]
@@ -78,6 +79,8 @@ pub(crate) fn measure(
     let threads = case.threads.unwrap_or(threads);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     pool.install(|| match case.number {
+        Number::F16 => rounds::<f16>(case, effort, peers),
+        Number::Bf16 => rounds::<bf16>(case, effort, peers),
         Number::F32 => rounds::<f32>(case, effort, peers),
         Number::F64 => rounds::<f64>(case, effort, peers),
     })

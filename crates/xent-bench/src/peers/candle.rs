@@ -6,9 +6,12 @@ use crate::inputs::{Inputs, Sample, TargetData};
 use candle_core::{DType, Device, Result, Tensor, Var, WithDType};
 use candle_nn::loss;
 use std::hint::black_box;
+use xent::{bf16, f16};
 
 pub(super) fn prepare(case: &Case) -> std::result::Result<Run, String> {
     match case.number {
+        Number::F16 => build::<f16>(case),
+        Number::Bf16 => build::<bf16>(case),
         Number::F32 => build::<f32>(case),
         Number::F64 => build::<f64>(case),
     }
@@ -22,6 +25,9 @@ fn build<T: Sample + WithDType>(case: &Case) -> std::result::Result<Run, String>
         "bce_with_logits" => loss::binary_cross_entropy_with_logit,
         other => return Err(format!("it has no {other}")),
     };
+    if case.shape.len() > 2 {
+        return Err("its classes are along the last axis".to_owned());
+    }
     if case.extra != Extra::Nothing {
         return Err(format!("it has no {}", case.extra.name()));
     }
