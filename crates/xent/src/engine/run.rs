@@ -4,7 +4,7 @@ use super::check::Marks;
 use super::finish::{Finish, LANES, Place};
 use super::memory::{Aligned, in_parallel};
 use super::{BLOCK, Buffers, JOB, Problem, Source};
-use crate::dispatch::{LINE, Streams, vectorised};
+use crate::dispatch::{LINE, Streams, prefetch, vectorised};
 use crate::family::{Block, BlockTargets, Order, Outputs};
 use crate::number::{Element, Real};
 use crate::predictions::Layout;
@@ -14,6 +14,9 @@ use std::ops::Range;
 
 /// From how many bytes on a result is written past the cache.
 const STREAMED: usize = 4 << 20;
+
+/// How many predictions a block of planes holds: more, for longer pieces of each.
+const PLANES: usize = 4 * BLOCK;
 
 /// A checked problem.
 pub(super) struct Run<'a, T: Element> {
@@ -135,11 +138,12 @@ impl<T: Element> Run<'_, T> {
 }
 
 impl Layout {
-    /// Rows are `inner` steps apart in a block of rows whose classes are: a block then takes as
-    /// many as there are in a line of the cache at least.
+    /// Where classes are planes, a block takes whole lines of the cache from each of them.
     fn rows_per_block<T>(self) -> usize {
-        let rows = (BLOCK / self.classes).max(1);
-        if self.inner == 1 { rows } else { rows.next_multiple_of(LINE / size_of::<T>()) }
+        match self.inner {
+            1 => (BLOCK / self.classes).max(1),
+            _ => (PLANES / self.classes).max(1).next_multiple_of(LINE / size_of::<T>()),
+        }
     }
 
     /// Ranges of up to `count` rows, none of which goes across the end of an inner block.
@@ -184,8 +188,9 @@ pub(super) fn interleave<'a, 'b, T: Copy + 'b>(
             gathered.clear();
             gathered.resize(rows * classes, plane[0]);
         }
-        for (row, &entry) in gathered.chunks_exact_mut(classes).zip(plane) {
-            row[class] = entry;
+        prefetch(plane);
+        for (row, &entry) in plane.iter().enumerate() {
+            gathered[row * classes + class] = entry;
         }
     }
     gathered
