@@ -12,9 +12,6 @@ use crate::number::Element;
 pub(crate) trait Task {
     type Output;
 
-    /// Whether vectors of 512 bits are worth compiling for.
-    const WIDEST: bool;
-
     /// Must be `#[inline(always)]`, and all that it calls in its loops too.
     fn run(self) -> Self::Output;
 }
@@ -25,7 +22,7 @@ pub(crate) fn vectorised<T: Task>(task: T) -> T::Output {
     #[cfg(target_arch = "x86_64")]
     {
         let best = x86::instruction_set();
-        if T::WIDEST && best == x86::InstructionSet::Avx512 {
+        if best == x86::InstructionSet::Avx512 {
             // SAFETY: instruction_set() saw these features on this processor.
             return unsafe { x86::avx512(task) };
         }

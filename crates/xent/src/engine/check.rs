@@ -183,7 +183,6 @@ struct Within<'a, T> {
 
 impl<T: Element> Task for Within<'_, T> {
     type Output = bool;
-    const WIDEST: bool = T::WIDEST_VECTORS;
 
     #[inline(always)]
     fn run(self) -> bool {
@@ -265,7 +264,6 @@ struct Survey<'a, T: Element> {
 
 impl<T: Element> Task for Survey<'_, T> {
     type Output = bool;
-    const WIDEST: bool = T::WIDEST_VECTORS;
 
     #[inline(always)]
     fn run(self) -> bool {

@@ -88,7 +88,6 @@ pub(super) struct Finish<'a, T: Element> {
 
 impl<T: Element> Task for Finish<'_, T> {
     type Output = ();
-    const WIDEST: bool = T::WIDEST_VECTORS;
 
     #[inline(always)]
     fn run(self) {

@@ -238,7 +238,6 @@ struct Rows<'a, L, T: Element> {
 
 impl<L: Classwise, T: Element> Task for Rows<'_, L, T> {
     type Output = ();
-    const WIDEST: bool = T::WIDEST_VECTORS;
 
     #[inline(always)]
     fn run(self) {

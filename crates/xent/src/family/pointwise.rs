@@ -103,7 +103,6 @@ struct Elements<'a, L, T: Element> {
 
 impl<L: Pointwise, T: Element> Task for Elements<'_, L, T> {
     type Output = ();
-    const WIDEST: bool = T::WIDEST_VECTORS;
 
     #[inline(always)]
     fn run(self) {

@@ -1,6 +1,6 @@
 //! The types that predictions and targets are stored in.
 
-use super::half::{Binary16, Brain16, narrow, widen};
+use super::half::{Binary16, Brain16, Format};
 use super::{Double, Real};
 use crate::family::{Kernel, Loss};
 use half::{bf16, f16};
@@ -26,10 +26,6 @@ pub trait Element:
 
     /// The value below all others: −∞.
     const LOWEST: Self;
-
-    /// Whether kernels are compiled for vectors of 512 bits too.
-    #[doc(hidden)]
-    const WIDEST_VECTORS: bool;
 
     /// Whether wide numbers reach far beyond the range of this type.
     #[doc(hidden)]
@@ -64,7 +60,6 @@ macro_rules! computed_in_f64 {
             type Wide = f64;
             const NAME: &'static str = $name;
             const LOWEST: Self = $lowest;
-            const WIDEST_VECTORS: bool = true;
             const WIDE_HAS_RANGE: bool = true;
 
             #[inline(always)]
@@ -95,10 +90,10 @@ macro_rules! computed_in_f64 {
 }
 
 computed_in_f64! {
-    f16 = "f16", f16::NEG_INFINITY, |half: f16| widen::<Binary16>(half.to_bits()),
-        |wide| f16::from_bits(narrow::<Binary16>(wide));
-    bf16 = "bf16", bf16::NEG_INFINITY, |half: bf16| widen::<Brain16>(half.to_bits()),
-        |wide| bf16::from_bits(narrow::<Brain16>(wide));
+    f16 = "f16", f16::NEG_INFINITY, |half: f16| Binary16::widen(half.to_bits()),
+        |wide| f16::from_bits(Binary16::narrow(wide));
+    bf16 = "bf16", bf16::NEG_INFINITY, |half: bf16| Brain16::widen(half.to_bits()),
+        |wide| bf16::from_bits(Brain16::narrow(wide));
     f32 = "f32", f32::NEG_INFINITY, f64::from, |wide| wide as f32;
 }
 
@@ -106,8 +101,6 @@ impl Element for f64 {
     type Wide = Double;
     const NAME: &'static str = "f64";
     const LOWEST: Self = f64::NEG_INFINITY;
-    /// Double-double arithmetic is bound by its long chains, and costly to compile.
-    const WIDEST_VECTORS: bool = false;
     const WIDE_HAS_RANGE: bool = false;
 
     #[inline(always)]

@@ -4,79 +4,95 @@
 
 /// A format of sixteen bits.
 pub(super) trait Format {
-    /// How many bits of the significand are stored.
-    const FRACTION: u32;
-    /// The exponent of the smallest normal number.
-    const LEAST: i32;
-
-    /// How far the bits are from the upper end of an `f32`.
-    const SHIFT: u32 = 23 - Self::FRACTION;
-    /// What the bits of an `f32` are larger by.
-    const BIAS: u32 = ((126 + Self::LEAST) as u32) << 23;
-    const INFINITY: u32 = 0x7fff >> Self::FRACTION << Self::FRACTION;
-    /// The smallest normal number.
-    const NORMAL: f64 = power_of_two(Self::LEAST);
-    /// The smallest number above 0.
-    const QUANTUM: f64 = power_of_two(Self::LEAST - Self::FRACTION as i32);
-}
-
-const fn power_of_two(n: i32) -> f64 {
-    f64::from_bits(((1023 + n) as u64) << 52)
+    /// The exact value.
+    fn widen(bits: u16) -> f64;
+    /// The nearest number; of two as near the even one.
+    fn narrow(value: f64) -> u16;
 }
 
 /// IEEE 754 binary16.
 pub(super) struct Binary16;
 
-impl Format for Binary16 {
-    const FRACTION: u32 = 10;
-    const LEAST: i32 = -14;
-}
-
 /// The upper half of an `f32`.
 pub(super) struct Brain16;
 
+const SIGN: u16 = 0x8000;
+
+/// The nearest number of `fraction` stored bits to a magnitude well below infinity; numbers below
+/// `normal`, a power of two, have the same distances as those above.
+///
+/// Adding 1½ units of a grid 2⁵² as coarse rounds to that grid.
+#[inline(always)]
+fn round_to_grid(magnitude: f64, fraction: u32, normal: f64) -> f64 {
+    let binade = f64::from_bits(magnitude.to_bits() & f64::INFINITY.to_bits());
+    let binade = if binade < normal { normal } else { binade };
+    let grid = binade * (1.5 * (1u64 << (52 - fraction)) as f64);
+    (magnitude + grid) - grid
+}
+
+#[inline(always)]
+fn with_sign_of(value: f64, bits: u32) -> u16 {
+    bits as u16 | (value.to_bits() >> 48) as u16 & SIGN
+}
+
 impl Format for Brain16 {
-    const FRACTION: u32 = 7;
-    const LEAST: i32 = -126;
+    #[inline(always)]
+    fn widen(bits: u16) -> f64 {
+        f64::from(f32::from_bits(u32::from(bits) << 16))
+    }
+
+    #[inline(always)]
+    fn narrow(value: f64) -> u16 {
+        const ABOVE_ALL: f64 = 2.0 * f32::MAX as f64;
+        let magnitude = value.abs();
+        let rounded = round_to_grid(magnitude, 7, f64::from(f32::MIN_POSITIVE));
+        let rounded = if magnitude < ABOVE_ALL { rounded } else { magnitude };
+        with_sign_of(value, (rounded as f32).to_bits() >> 16)
+    }
+}
+
+impl Binary16 {
+    const INFINITY: u32 = 0x7c00;
+    /// The smallest normal number, 2⁻¹⁴, and the smallest number above 0.
+    const NORMAL: f64 = 1.0 / 16_384.0;
+    const QUANTUM: f64 = Self::NORMAL / 1024.0;
+    /// What the exponent in an `f32` is larger by, in place.
+    const BIAS: u32 = (127 - 15) << 23;
 }
 
 // Subnormal numbers go through integers: floating-point units take a hundred cycles for one.
+impl Format for Binary16 {
+    #[inline(always)]
+    fn widen(bits: u16) -> f64 {
+        let magnitude = u32::from(bits & !SIGN);
+        let shifted = magnitude << 13;
+        let special = magnitude >= Self::INFINITY;
+        let normal = if special { shifted | f32::INFINITY.to_bits() } else { shifted + Self::BIAS };
+        let subnormal = f64::from(magnitude as i32) * Self::QUANTUM;
+        let below = magnitude < 0x400;
+        let value = if below { subnormal } else { f64::from(f32::from_bits(normal)) };
+        f64::from_bits(value.to_bits() | u64::from(bits & SIGN) << 48)
+    }
 
-#[inline(always)]
-pub(super) fn widen<F: Format>(bits: u16) -> f64 {
-    let magnitude = u32::from(bits) & 0x7fff;
-    let shifted = magnitude << F::SHIFT;
-    let special = magnitude >= F::INFINITY;
-    let normal = if special { shifted | f32::INFINITY.to_bits() } else { shifted + F::BIAS };
-    let subnormal = f64::from(magnitude as i32) * F::QUANTUM;
-    let below = magnitude < 1 << F::FRACTION;
-    let value = if below { subnormal } else { f64::from(f32::from_bits(normal)) };
-    f64::from_bits(value.to_bits() | (u64::from(bits) & 0x8000) << 48)
-}
-
-#[inline(always)]
-pub(super) fn narrow<F: Format>(value: f64) -> u16 {
-    let magnitude = value.abs();
-    // Adding 1½ units of a grid 2⁵² as coarse rounds to that grid: the one of the format at this
-    // exponent.
-    let binade = f64::from_bits(magnitude.to_bits() & f64::INFINITY.to_bits());
-    let binade = if binade < F::NORMAL { F::NORMAL } else { binade };
-    let grid = binade * (1.5 * (1u64 << (52 - F::FRACTION)) as f64);
-    let rounded = (magnitude + grid) - grid;
-    let below = rounded < F::NORMAL;
-    let single = (if below { 1.0 } else { rounded }) as f32;
-    let normal = single.to_bits().wrapping_sub(F::BIAS) >> F::SHIFT;
-    let subnormal = (rounded / F::QUANTUM + (1u64 << 52) as f64).to_bits() as u32;
-    let bits = if below { subnormal } else { normal };
-    let bits = if bits < F::INFINITY { bits } else { F::INFINITY };
-    let bits = if magnitude < f64::INFINITY { bits } else { F::INFINITY };
-    let bits = if value.is_nan() { F::INFINITY | 1 << (F::FRACTION - 1) } else { bits };
-    (bits | (value.to_bits() >> 48) as u32 & 0x8000) as u16
+    #[inline(always)]
+    fn narrow(value: f64) -> u16 {
+        const ABOVE_ALL: f64 = 131_072.0;
+        let magnitude = value.abs();
+        let limited = if magnitude > ABOVE_ALL { ABOVE_ALL } else { magnitude };
+        let rounded = round_to_grid(limited, 10, Self::NORMAL);
+        let below = rounded < Self::NORMAL;
+        let single = (if below { 1.0 } else { rounded }) as f32;
+        let normal = single.to_bits().wrapping_sub(Self::BIAS) >> 13;
+        let subnormal = (rounded / Self::QUANTUM + (1u64 << 52) as f64).to_bits() as u32;
+        let bits = if below { subnormal } else { normal };
+        let bits = if bits < Self::INFINITY { bits } else { Self::INFINITY };
+        with_sign_of(value, if value.is_nan() { Self::INFINITY | 0x200 } else { bits })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Binary16, Brain16, narrow, widen};
+    use super::{Binary16, Brain16, Format};
     use half::{bf16, f16};
 
     #[test]
@@ -84,20 +100,20 @@ mod tests {
         for bits in 0..=u16::MAX {
             let (f, b) = (f16::from_bits(bits), bf16::from_bits(bits));
             if f.is_nan() {
-                assert!(widen::<Binary16>(bits).is_nan());
+                assert!(Binary16::widen(bits).is_nan());
             } else {
-                assert_eq!(widen::<Binary16>(bits).to_bits(), f.to_f64().to_bits(), "{f}");
-                assert_eq!(narrow::<Binary16>(f.to_f64()), bits, "{f}");
+                assert_eq!(Binary16::widen(bits).to_bits(), f.to_f64().to_bits(), "{f}");
+                assert_eq!(Binary16::narrow(f.to_f64()), bits, "{f}");
             }
             if b.is_nan() {
-                assert!(widen::<Brain16>(bits).is_nan());
+                assert!(Brain16::widen(bits).is_nan());
             } else {
-                assert_eq!(widen::<Brain16>(bits).to_bits(), b.to_f64().to_bits(), "{b}");
-                assert_eq!(narrow::<Brain16>(b.to_f64()), bits, "{b}");
+                assert_eq!(Brain16::widen(bits).to_bits(), b.to_f64().to_bits(), "{b}");
+                assert_eq!(Brain16::narrow(b.to_f64()), bits, "{b}");
             }
         }
-        assert!(f16::from_bits(narrow::<Binary16>(f64::NAN)).is_nan());
-        assert!(bf16::from_bits(narrow::<Brain16>(f64::NAN)).is_nan());
+        assert!(f16::from_bits(Binary16::narrow(f64::NAN)).is_nan());
+        assert!(bf16::from_bits(Brain16::narrow(f64::NAN)).is_nan());
     }
 
     /// Between neighbours the nearer one is taken, and of two as near the even one.
@@ -111,13 +127,13 @@ mod tests {
         }
     }
 
-    fn between<F: super::Format>(bits: u16, beyond: f64) {
-        let low = widen::<F>(bits);
-        let high = widen::<F>(bits + 1).min(beyond);
+    fn between<F: Format>(bits: u16, beyond: f64) {
+        let low = F::widen(bits);
+        let high = F::widen(bits + 1).min(beyond);
         let middle = f64::midpoint(low, high);
-        assert_eq!(narrow::<F>(middle), bits + bits % 2, "{middle:e}");
-        assert_eq!(narrow::<F>(middle.next_down()), bits, "{middle:e}");
-        assert_eq!(narrow::<F>(middle.next_up()), bits + 1, "{middle:e}");
-        assert_eq!(narrow::<F>(-middle.next_up()), (bits + 1) | 0x8000, "{middle:e}");
+        assert_eq!(F::narrow(middle), bits + bits % 2, "{middle:e}");
+        assert_eq!(F::narrow(middle.next_down()), bits, "{middle:e}");
+        assert_eq!(F::narrow(middle.next_up()), bits + 1, "{middle:e}");
+        assert_eq!(F::narrow(-middle.next_up()), (bits + 1) | 0x8000, "{middle:e}");
     }
 }
