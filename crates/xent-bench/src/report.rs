@@ -51,6 +51,7 @@ What each loss takes on {threads} threads, and what the memory of the machine al
 - *limit*: the bytes that have to be read and written, at the bandwidth measured in the same rounds
   on buffers of the same size: that of a copy where a gradient is written, that of reading where only
   the value is asked for. *of limit* is the limit divided by the median: 100% is as fast as a copy.
+  [ARCHITECTURE.md](ARCHITECTURE.md#what-limits-the-kernels) says what keeps a case below.
 - Each round times the bandwidth, xent and a peer in turn, so that all of them meet the machine in the
   same state. *median* is over the rounds; a quarter of them was below the first of the *quartiles*,
   and a quarter above the second.
