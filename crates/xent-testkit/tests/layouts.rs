@@ -2,7 +2,9 @@
 
 use fastrand::Rng;
 use ndarray::{Array, Array2, Array4, s};
-use xent::{Buffers, Call, Error, Evaluate, Family, Loss, Predictions, Targeting, Targets, loss};
+use xent::{
+    Buffers, Call, Error, Evaluate, Family, Loss, Predictions, Reduction, Targeting, Targets, loss,
+};
 
 /// Bits of the values, the gradient and the curvature.
 type Results = [Vec<u32>; 3];
@@ -107,6 +109,17 @@ fn rows_apart_are_read_where_they_are() {
             let value = loss.on(&view, &labels).value().unwrap();
             assert_eq!(value, loss.on(&together, &labels).value().unwrap());
         }
+    }
+}
+
+#[test]
+fn images_without_pixels_are_no_rows() {
+    let (logits, labels) = (Array::<f32, _>::zeros((2, 3, 0)), Vec::<i64>::new());
+    for loss in classwise() {
+        let call = loss.on(&logits, &labels).axis(1);
+        assert!(matches!(call.value_and_gradient(), Err(Error::Empty { .. })));
+        let (sum, gradient) = call.reduction(Reduction::Sum).value_and_gradient().unwrap();
+        assert_eq!((sum, gradient.shape()), (0.0, logits.shape()), "{}", loss.name());
     }
 }
 

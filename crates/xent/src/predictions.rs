@@ -54,7 +54,8 @@ impl Layout {
                 }
                 let axis = axis.rem_euclid(axes) as usize;
                 let classes = shape[axis];
-                let inner = if classes == 1 { 1 } else { shape[axis + 1..].iter().product() };
+                let together = classes == 1 || entries == 0;
+                let inner = if together { 1 } else { shape[axis + 1..].iter().product() };
                 Ok(Self { rows: entries.checked_div(classes).unwrap_or(0), classes, inner })
             }
         }

@@ -306,7 +306,7 @@ impl<L: Classwise, T: Element> Rows<'_, L, T> {
         }
         for (row, &label) in labels.iter().enumerate() {
             let at = row * classes..(row + 1) * classes;
-            let (Some(gradient), label) = (gradient.get_mut(at.clone()), label) else { break };
+            let Some(gradient) = gradient.get_mut(at.clone()) else { break };
             if let Some(curvature) = curvature.get_mut(at) {
                 let totals = Totals { largest: largest[row], others: rest[row] };
                 let inverse = T::Wide::ONE / (own[row] + others[row]);
@@ -366,13 +366,19 @@ impl<L: Classwise, T: Element> Rows<'_, L, T> {
 /// A term and its derivatives by score, as many as asked for, weighted.
 #[inline(always)]
 fn term<L: Classwise, R: Real>(loss: &L, class: Class<R>, weight: R, order: Order) -> [R; 3] {
-    let share = if L::PROPORTIONAL { class.target * weight } else { weight };
-    let guarded = |term: R| R::ZERO.if_less(share, term * weight, R::ZERO);
+    let weighted = |term: R| weighted::<L, R>(term, class.target, weight);
     [
-        guarded(loss.value(class)),
-        if order >= Order::Gradient { guarded(loss.gradient(class)) } else { R::ZERO },
-        if order >= Order::Curvature { guarded(loss.curvature(class)) } else { R::ZERO },
+        weighted(loss.value(class)),
+        if order >= Order::Gradient { weighted(loss.gradient(class)) } else { R::ZERO },
+        if order >= Order::Curvature { weighted(loss.curvature(class)) } else { R::ZERO },
     ]
+}
+
+/// `term · weight`, and 0, whatever the term, where the class does not count.
+#[inline(always)]
+fn weighted<L: Classwise, R: Real>(term: R, share: R, weight: R) -> R {
+    let counts = if L::PROPORTIONAL { share * weight } else { weight };
+    R::ZERO.if_less(counts, term * weight, R::ZERO)
 }
 
 #[derive(Clone, Copy)]
@@ -390,18 +396,15 @@ struct Tile<'a, T: Element> {
     by_class: Option<&'a [T::Wide]>,
     row_weight: T::Wide,
     classes: T::Wide,
-    proportional: bool,
 }
 
 impl<T: Element> Tile<'_, T> {
-    /// The weighted term of each class; 0, whatever the term, where its share or weight is 0.
+    /// The weighted term of each class.
     #[inline(always)]
-    fn each(&self, term: impl Fn(Class<T::Wide>) -> T::Wide, out: &mut [T::Wide]) {
-        let zero = T::Wide::ZERO;
+    fn each<L: Classwise>(&self, term: impl Fn(Class<T::Wide>) -> T::Wide, out: &mut [T::Wide]) {
         let weighted = |((logit, &e), &share): ((&T, &T::Wide), &T::Wide), weight: T::Wide| {
             let class = self.softmax.class(logit.widen(), e, share, self.classes);
-            let counts = if self.proportional { share * weight } else { weight };
-            zero.if_less(counts, term(class) * weight, zero)
+            weighted::<L, T::Wide>(term(class), share, weight)
         };
         let inputs = self.logits.iter().zip(self.exponentials).zip(self.shares);
         match self.by_class {
@@ -524,18 +527,17 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
                 by_class: by_class.map(|weights| &weights[tile.clone()]),
                 row_weight,
                 classes,
-                proportional: L::PROPORTIONAL,
             };
             let left_out = top.wrapping_sub(start);
             let terms = &mut terms[..tile.len()];
-            inputs.each(|class| loss.value(class), terms);
+            inputs.each::<L>(|class| loss.value(class), terms);
             without(terms, left_out, |others| rest[0].add(others));
             if let Some(firsts) = self.gradient.get_mut(tile.clone()) {
-                inputs.each(|class| loss.gradient(class), firsts);
+                inputs.each::<L>(|class| loss.gradient(class), firsts);
                 without(firsts, left_out, |others| rest[1].add(others));
             }
             if let Some(seconds) = self.curvature.get_mut(tile) {
-                inputs.each(|class| loss.curvature(class), seconds);
+                inputs.each::<L>(|class| loss.curvature(class), seconds);
                 without(seconds, left_out, |others| rest[2].add(others));
             }
         }
