@@ -294,6 +294,7 @@ impl<P: Predictions<Element = f64>> Call<'_, P> {
             }];
             let block = Block {
                 predictions: &own,
+                planes: false,
                 targets: match &self.targets {
                     Targets::Labels(_) => BlockTargets::Labels(&label),
                     Targets::Values(_) => BlockTargets::Values(&shares),

@@ -97,15 +97,25 @@ impl<T: Element> Kernel<T> for WeightedSum {
                 scratch: &mut *scratch,
             };
             T::kernel(loss.as_ref()).run(block, order, outputs);
-            for (gradient, factor) in term[1].chunks_mut(block.classes).zip(&mut *factors) {
-                let factor = std::mem::replace(factor, T::Wide::ONE);
-                gradient.iter_mut().for_each(|entry| *entry = *entry * factor);
+            if block.planes {
+                for plane in term[1].chunks_mut(factors.len()) {
+                    plane.iter_mut().zip(&*factors).for_each(|(entry, &by)| *entry = *entry * by);
+                }
+            } else {
+                for (row, &by) in term[1].chunks_mut(block.classes).zip(&*factors) {
+                    row.iter_mut().for_each(|entry| *entry = *entry * by);
+                }
             }
+            factors.fill(T::Wide::ONE);
             for (total, term) in total.iter_mut().zip(&term) {
                 for (total, &term) in total.iter_mut().zip(term) {
                     *total = *total + term * *factor;
                 }
             }
         }
+    }
+
+    fn takes_planes(&self, labelled: bool) -> bool {
+        self.terms.iter().all(|(_, loss)| T::kernel(loss.as_ref()).takes_planes(labelled))
     }
 }

@@ -212,20 +212,27 @@ impl<R: Real> Marks<R> {
             raw_labels: Aligned::new(0, rows),
         }
     }
+}
 
-    /// Reads `count` rows; one that does not count gets the label 0. Says whether all labels of
-    /// rows that count are class indices.
+/// Reads the marks of `count` rows; one that does not count gets the label 0. Says whether all
+/// labels of rows that count are class indices.
+pub(super) struct Load<'a, T: Element> {
+    pub(super) marks: &'a mut Marks<T::Wide>,
+    pub(super) problem: &'a Problem<'a, T>,
+    pub(super) first: usize,
+    pub(super) count: usize,
+}
+
+impl<T: Element> Task for Load<'_, T> {
+    type Output = bool;
+
     #[inline(always)]
-    pub(super) fn load<T: Element<Wide = R>>(
-        &mut self,
-        problem: &Problem<'_, T>,
-        first: usize,
-        count: usize,
-    ) -> bool {
+    fn run(self) -> bool {
+        let Self { marks, problem, first, count } = self;
         let Options { weights, mask, ignore_index, .. } = problem.options;
-        let own = &mut self.weights[..count];
+        let own = &mut marks.weights[..count];
         match weights {
-            None => own.fill(R::ONE),
+            None => own.fill(T::Wide::ONE),
             Some(weights) => {
                 own.iter_mut()
                     .zip(&weights[first..])
@@ -234,16 +241,16 @@ impl<R: Real> Marks<R> {
         }
         if let Some(mask) = mask {
             for (own, &counts) in own.iter_mut().zip(&mask[first..]) {
-                *own = if counts { *own } else { R::ZERO };
+                *own = if counts { *own } else { T::Wide::ZERO };
             }
         }
         let Targets::Labels(labels) = problem.targets else { return true };
-        let raw = &mut self.raw_labels[..count];
+        let raw = &mut marks.raw_labels[..count];
         labels.read(first, raw);
         let classes = problem.layout.classes as u64;
         let mut legal = true;
-        for ((own, &mut label), index) in own.iter_mut().zip(raw).zip(&mut *self.labels) {
-            *own = if label == ignore_index { R::ZERO } else { *own };
+        for ((own, &mut label), index) in own.iter_mut().zip(raw).zip(&mut *marks.labels) {
+            *own = if label == ignore_index { T::Wide::ZERO } else { *own };
             let counts = T::wide_to_f64(*own) != 0.0;
             legal &= !counts | ((label as u64) < classes);
             *index = if counts { label as usize } else { 0 };
@@ -267,11 +274,12 @@ impl<T: Element> Task for Survey<'_, T> {
 
     #[inline(always)]
     fn run(self) -> bool {
-        let legal = self.marks.load(self.problem, self.first, self.rows);
-        let Marks { weights, labels, .. } = self.marks;
-        let weights = &mut weights[..self.rows];
+        let Self { marks, problem, first, rows: count, .. } = self;
+        let legal = Load { marks: &mut *marks, problem, first, count }.run();
+        let Marks { weights, labels, .. } = marks;
+        let weights = &mut weights[..count];
         if let (Targets::Labels(_), Some(by_class), true) =
-            (self.problem.targets, self.class_weights, legal)
+            (problem.targets, self.class_weights, legal)
         {
             for (weight, &label) in weights.iter_mut().zip(&**labels) {
                 *weight = *weight * by_class[label];

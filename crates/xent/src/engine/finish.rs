@@ -1,7 +1,8 @@
 //! The last step of a block, and where its results go.
 
-use super::run::{Run, Scratch, interleave};
-use crate::dispatch::{LINE, Streams, TILE, Task};
+use super::planes::Transpose;
+use super::run::{Run, Scratch};
+use crate::dispatch::{LINE, Streams, TILE, Task, prefetch, vectorised};
 use crate::number::{Element, Real};
 use crate::predictions::Layout;
 use crate::reduce::stripes;
@@ -10,15 +11,15 @@ use std::ops::Range;
 /// How many entries of a row are scaled at a time.
 pub(super) const LANES: usize = 8;
 
-/// The part of a buffer that belongs to some consecutive rows.
-pub(super) enum Place<'a, T> {
+/// Entries of some consecutive rows; `S` is a slice.
+pub(super) enum Place<S> {
     /// Row after row.
-    Rows(&'a mut [T]),
+    Rows(S),
     /// A slice for each class, with an entry for each row.
-    Planes(Vec<&'a mut [T]>),
+    Planes(Vec<S>),
 }
 
-impl<'a, T: Copy> Place<'a, T> {
+impl<'a, T: Copy> Place<&'a mut [T]> {
     /// The places of ranges of rows, which follow each other; none without a buffer.
     pub(super) fn split(
         buffer: Option<&'a mut [T]>,
@@ -48,7 +49,7 @@ impl<'a, T: Copy> Place<'a, T> {
     }
 
     /// The place of some of the rows.
-    pub(super) fn part(&mut self, rows: Range<usize>, classes: usize) -> Place<'_, T> {
+    pub(super) fn part(&mut self, rows: Range<usize>, classes: usize) -> Place<&mut [T]> {
         match self {
             Place::Rows(all) => Place::Rows(&mut all[rows.start * classes..rows.end * classes]),
             Place::Planes(planes) => {
@@ -57,20 +58,51 @@ impl<'a, T: Copy> Place<'a, T> {
         }
     }
 
-    /// What is there for some of the rows, row after row.
-    pub(super) fn gather<'b>(
-        &'b self,
-        rows: Range<usize>,
-        classes: usize,
-        gathered: &'b mut Vec<T>,
-    ) -> &'b [T] {
+    /// What is there for some of the rows.
+    pub(super) fn view(&self, rows: Range<usize>, classes: usize) -> Place<&[T]> {
         match self {
-            Place::Rows(all) => &all[rows.start * classes..rows.end * classes],
+            Place::Rows(all) => Place::Rows(&all[rows.start * classes..rows.end * classes]),
             Place::Planes(planes) => {
-                let parts = planes.iter().map(|plane| &plane[rows.clone()]);
-                interleave(parts, classes, rows.len(), gathered)
+                Place::Planes(planes.iter().map(|plane| &plane[rows.clone()]).collect())
             }
         }
+    }
+}
+
+impl<'a, T: Copy + Default> Place<&'a [T]> {
+    /// All entries together, row after row or class after class; moved there if they are not so.
+    pub(super) fn together<'b>(
+        self,
+        classes: usize,
+        as_planes: bool,
+        [gathered, transposed]: &'b mut [Vec<T>; 2],
+    ) -> &'b [T]
+    where
+        'a: 'b,
+    {
+        let (from, are_planes): (&[T], _) = match self {
+            Place::Rows(rows) => (rows, false),
+            Place::Planes(planes) => {
+                gathered.clear();
+                for plane in planes {
+                    prefetch(plane);
+                    gathered.extend_from_slice(plane);
+                }
+                (gathered, true)
+            }
+        };
+        if are_planes == as_planes {
+            return from;
+        }
+        transposed.resize(from.len(), T::default());
+        vectorised(Transpose {
+            from,
+            to: transposed,
+            rows: from.len() / classes,
+            classes,
+            back: are_planes,
+        });
+        transposed
     }
 }
 
@@ -80,8 +112,8 @@ pub(super) struct Finish<'a, T: Element> {
     pub(super) scratch: &'a mut Scratch<T>,
     pub(super) rows: usize,
     pub(super) values: Option<&'a mut [T]>,
-    pub(super) gradient: Option<Place<'a, T>>,
-    pub(super) curvature: Option<Place<'a, T>>,
+    pub(super) gradient: Option<Place<&'a mut [T]>>,
+    pub(super) curvature: Option<Place<&'a mut [T]>>,
     pub(super) streams: Option<&'a Streams>,
     pub(super) sum: &'a mut T::Wide,
 }
@@ -91,10 +123,12 @@ impl<T: Element> Task for Finish<'_, T> {
 
     #[inline(always)]
     fn run(self) {
-        let Scratch { marks, weights, factors, values, gradient, curvature, rounded, .. } =
-            self.scratch;
-        let Run { problem, scale, averaged, .. } = *self.run;
+        let Scratch {
+            marks, weights, factors, values, gradient, curvature, rounded, turned, ..
+        } = self.scratch;
+        let Run { problem, scale, averaged, planes, .. } = *self.run;
         let (classes, plain) = (problem.layout.classes, problem.is_plain());
+        let rounding = Rounding { classes, planes, streams: self.streams };
         let (marked, values) = (&marks.weights[..self.rows], &mut values[..self.rows]);
         if !plain {
             for (value, weight) in values.iter_mut().zip(marked) {
@@ -118,13 +152,13 @@ impl<T: Element> Task for Finish<'_, T> {
             for (weight, marked) in weights.iter_mut().zip(marked) {
                 *weight = *marked * scale;
             }
-            scale_rows(place, curvature, weights, classes, rounded, self.streams);
+            rounding.run(place, curvature, weights, rounded, turned);
         }
         if let Some(place) = self.gradient {
             for ((weight, marked), factor) in weights.iter_mut().zip(marked).zip(&**factors) {
                 *weight = (*marked * scale).weigh(*factor);
             }
-            scale_rows(place, gradient, weights, classes, rounded, self.streams);
+            rounding.run(place, gradient, weights, rounded, turned);
         }
     }
 }
@@ -136,53 +170,86 @@ fn tiles_from_a_line<T>(out: &[T]) -> impl Iterator<Item = Range<usize>> + use<T
     (head > 0).then_some(0..head).into_iter().chain(starts)
 }
 
-/// Rounds each row times its weight, or all times the only weight, into `place` through `rounded`.
-#[inline(always)]
-fn scale_rows<T: Element>(
-    place: Place<'_, T>,
-    wide: &[T::Wide],
-    weights: &[T::Wide],
+/// How a block is rounded into its place.
+#[derive(Clone, Copy)]
+struct Rounding<'a> {
     classes: usize,
-    rounded: &mut [T],
-    streams: Option<&Streams>,
-) {
-    let write = |to: &mut [T], from: &[T]| match streams {
-        Some(streams) => streams.copy(to, from),
-        None => to.copy_from_slice(from),
-    };
-    match (place, weights) {
-        (Place::Rows(out), &[weight]) => {
-            for tile in tiles_from_a_line(out) {
-                for (rounded, &wide) in rounded.iter_mut().zip(&wide[tile.clone()]) {
-                    *rounded = T::weighed(wide, weight);
-                }
-                let count = tile.len();
-                write(&mut out[tile], &rounded[..count]);
-            }
+    /// Whether the wide entries are planes.
+    planes: bool,
+    streams: Option<&'a Streams>,
+}
+
+impl Rounding<'_> {
+    #[inline(always)]
+    fn write<T: Element>(self, to: &mut [T], from: &[T]) {
+        match self.streams {
+            Some(streams) => streams.copy(to, from),
+            None => to.copy_from_slice(from),
         }
-        (Place::Rows(out), _) if classes == 1 => {
-            for tile in tiles_from_a_line(out) {
-                let inputs = wide[tile.clone()].iter().zip(&weights[tile.clone()]);
-                for (rounded, (&wide, weight)) in rounded.iter_mut().zip(inputs) {
-                    *rounded = T::weighed(wide, *weight);
+    }
+
+    /// Rounds each row times its weight, or all times the only weight, into `place` through
+    /// `rounded`, and through `turned` if the place has rows where there are planes, or planes
+    /// where there are rows.
+    #[inline(always)]
+    fn run<T: Element>(
+        self,
+        place: Place<&mut [T]>,
+        wide: &[T::Wide],
+        weights: &[T::Wide],
+        rounded: &mut [T],
+        turned: &mut Vec<T>,
+    ) {
+        let classes = self.classes;
+        match (place, weights) {
+            (Place::Rows(out), &[weight]) if !self.planes => {
+                for tile in tiles_from_a_line(out) {
+                    for (rounded, &wide) in rounded.iter_mut().zip(&wide[tile.clone()]) {
+                        *rounded = T::weighed(wide, weight);
+                    }
+                    let count = tile.len();
+                    self.write(&mut out[tile], &rounded[..count]);
                 }
-                let count = tile.len();
-                write(&mut out[tile], &rounded[..count]);
             }
-        }
-        (place, _) => {
-            round_rows(wide, weights, classes, rounded);
-            match place {
-                Place::Rows(out) => write(out, &rounded[..out.len()]),
-                Place::Planes(planes) => {
-                    for (class, plane) in planes.into_iter().enumerate() {
-                        for (out, row) in plane.iter_mut().zip(rounded.chunks(classes)) {
-                            *out = row[class];
-                        }
+            (Place::Rows(out), _) if classes == 1 => {
+                for tile in tiles_from_a_line(out) {
+                    round_each(&wide[tile.clone()], &weights[tile.clone()], rounded);
+                    let count = tile.len();
+                    self.write(&mut out[tile], &rounded[..count]);
+                }
+            }
+            (place, _) => {
+                let (rows, count) = (weights.len(), weights.len() * classes);
+                if self.planes {
+                    let planes = wide.chunks_exact(rows).zip(rounded.chunks_exact_mut(rows));
+                    planes.take(classes).for_each(|(wide, to)| round_each(wide, weights, to));
+                } else {
+                    round_rows(wide, weights, classes, rounded);
+                }
+                let mut rounded = &rounded[..count];
+                if self.planes != matches!(place, Place::Planes(_)) {
+                    turned.resize(count, T::default());
+                    let back = self.planes;
+                    Transpose { from: rounded, to: turned, rows, classes, back }.run();
+                    rounded = turned;
+                }
+                match place {
+                    Place::Rows(out) => self.write(out, rounded),
+                    Place::Planes(out) => {
+                        let planes = out.into_iter().zip(rounded.chunks_exact(rows));
+                        planes.for_each(|(out, plane)| out.copy_from_slice(plane));
                     }
                 }
             }
         }
+    }
+}
+
+/// Rounds each entry times its weight.
+#[inline(always)]
+fn round_each<T: Element>(wide: &[T::Wide], weights: &[T::Wide], rounded: &mut [T]) {
+    for (rounded, (&wide, weight)) in rounded.iter_mut().zip(wide.iter().zip(weights)) {
+        *rounded = T::weighed(wide, *weight);
     }
 }
 

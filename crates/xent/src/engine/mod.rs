@@ -7,9 +7,11 @@
 mod check;
 mod finish;
 mod memory;
+mod planes;
 mod run;
 
 use crate::error::{Error, Result};
+use crate::family::softmax::LONG;
 use crate::family::{Loss, Order};
 use crate::number::{Element, Real};
 use crate::predictions::Layout;
@@ -111,7 +113,10 @@ impl<T: Element> Problem<'_, T> {
             _ => Order::Value,
         };
         let class_weights = class_weights.as_deref();
-        let run = Run { problem: self, class_weights, scale, averaged, order };
+        let labelled = matches!(self.targets, Targets::Labels(_));
+        let planes = T::kernel(self.loss).takes_planes(labelled)
+            && (self.layout.inner != 1 || self.layout.classes < LONG);
+        let run = Run { problem: self, class_weights, scale, averaged, order, planes };
         Ok((run.all(source, buffers), weight))
     }
 

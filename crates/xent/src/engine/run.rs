@@ -1,14 +1,15 @@
 //! The way of a checked problem through the kernel: jobs for threads, blocks for the cache.
 
-use super::check::Marks;
+use super::check::{Load, Marks};
 use super::finish::{Finish, LANES, Place};
 use super::memory::{Aligned, in_parallel};
 use super::{BLOCK, Buffers, JOB, Problem, Source};
-use crate::dispatch::{LINE, Streams, prefetch, vectorised};
+use crate::dispatch::{LINE, Streams, vectorised};
+use crate::family::softmax::LONG;
 use crate::family::{Block, BlockTargets, Order, Outputs};
 use crate::number::{Element, Real};
 use crate::predictions::Layout;
-use crate::reduce::tree;
+use crate::reduce::{STRIPES, tree};
 use crate::targets::Targets;
 use std::ops::Range;
 
@@ -27,6 +28,8 @@ pub(super) struct Run<'a, T: Element> {
     /// Whether values are multiplied by `scale` before they are summed.
     pub(super) averaged: bool,
     pub(super) order: Order,
+    /// Whether the kernel gets its blocks class after class.
+    pub(super) planes: bool,
 }
 
 /// Consecutive rows for one thread.
@@ -34,8 +37,8 @@ struct Job<'a, T: Element> {
     rows: Range<usize>,
     input: Input<'a, T>,
     values: Option<&'a mut [T]>,
-    gradient: Option<Place<'a, T>>,
-    curvature: Option<Place<'a, T>>,
+    gradient: Option<Place<&'a mut [T]>>,
+    curvature: Option<Place<&'a mut [T]>>,
     sums: &'a mut [T::Wide],
 }
 
@@ -94,26 +97,29 @@ impl<T: Element> Run<'_, T> {
             let (own, elements) = (start..start + count, count * layout.classes);
             let all = rows.start + start..rows.start + start + count;
             if !problem.is_plain() {
-                scratch.marks.load(problem, all.start, count);
+                let (marks, first) = (&mut scratch.marks, all.start);
+                vectorised(Load { marks, problem, first, count });
             }
-            let (gathered, targets) = (&mut scratch.gathered, &mut scratch.targets);
             let predictions = match (input, &gradient) {
-                (Input::All(predictions), _) => layout.gather(predictions, all.clone(), gathered),
-                (Input::Apart(rows), _) => together(&rows[all.clone()], gathered),
-                (Input::Gradient, Some(place)) => {
-                    place.gather(own.clone(), layout.classes, gathered)
+                (Input::All(predictions), _) => layout.place(predictions, all.clone()),
+                (Input::Apart(rows), _) => {
+                    Place::Rows(row_after_row(&rows[all.clone()], &mut scratch.apart))
                 }
-                (Input::Gradient, None) => &[],
+                (Input::Gradient, Some(place)) => place.view(own.clone(), layout.classes),
+                (Input::Gradient, None) => Place::Rows(&[][..]),
             };
+            let classes = layout.classes;
+            let predictions = predictions.together(classes, self.planes, &mut scratch.predictions);
             let targets = match problem.targets {
                 Targets::Labels(_) => BlockTargets::Labels(&scratch.marks.labels[..count]),
                 Targets::Values(values) => {
-                    BlockTargets::Values(layout.gather(values, all, targets))
+                    let values = layout.place(values, all);
+                    BlockTargets::Values(values.together(classes, false, &mut scratch.targets))
                 }
             };
             let class_weights = self.class_weights;
             T::kernel(problem.loss).run(
-                &Block { predictions, targets, classes: layout.classes, class_weights },
+                &Block { predictions, planes: self.planes, targets, classes, class_weights },
                 self.order,
                 Outputs {
                     values: &mut scratch.values[..count],
@@ -138,9 +144,11 @@ impl<T: Element> Run<'_, T> {
 }
 
 impl Layout {
-    /// Where classes are planes, a block takes whole lines of the cache from each of them.
+    /// Where classes are planes, a block takes whole lines of the cache from each of them; short
+    /// rows come in whole vectors.
     fn rows_per_block<T>(self) -> usize {
         match self.inner {
+            1 if self.classes < LONG => BLOCK.div_ceil(self.classes).next_multiple_of(STRIPES),
             1 => (BLOCK / self.classes).max(1),
             _ => (PLANES / self.classes).max(1).next_multiple_of(LINE / size_of::<T>()),
         }
@@ -158,52 +166,27 @@ impl Layout {
             .collect()
     }
 
-    /// Entries of `rows`, which are in one inner block, row after row.
-    fn gather<'a, T: Copy>(
-        self,
-        entries: &'a [T],
-        rows: Range<usize>,
-        gathered: &'a mut Vec<T>,
-    ) -> &'a [T] {
+    /// The place of `rows`, which are in one inner block.
+    fn place<T>(self, entries: &[T], rows: Range<usize>) -> Place<&[T]> {
         if self.inner == 1 {
-            return &entries[rows.start * self.classes..rows.end * self.classes];
+            return Place::Rows(&entries[rows.start * self.classes..rows.end * self.classes]);
         }
         let planes = (0..self.classes).map(|class| {
             let start = self.index(rows.start, class);
             &entries[start..start + rows.len()]
         });
-        interleave(planes, self.classes, rows.len(), gathered)
+        Place::Planes(planes.collect())
     }
-}
-
-/// Entries of a slice for each class, row after row.
-pub(super) fn interleave<'a, 'b, T: Copy + 'b>(
-    planes: impl Iterator<Item = &'b [T]>,
-    classes: usize,
-    rows: usize,
-    gathered: &'a mut Vec<T>,
-) -> &'a [T] {
-    for (class, plane) in planes.enumerate() {
-        if class == 0 {
-            gathered.clear();
-            gathered.resize(rows * classes, plane[0]);
-        }
-        prefetch(plane);
-        for (row, &entry) in plane.iter().enumerate() {
-            gathered[row * classes + class] = entry;
-        }
-    }
-    gathered
 }
 
 /// Rows one after the other; a single one as it is.
-fn together<'a, T: Copy>(rows: &[&'a [T]], gathered: &'a mut Vec<T>) -> &'a [T] {
+fn row_after_row<'a, T: Copy>(rows: &[&'a [T]], together: &'a mut Vec<T>) -> &'a [T] {
     match rows {
         [row] => row,
         _ => {
-            gathered.clear();
-            rows.iter().for_each(|row| gathered.extend_from_slice(row));
-            gathered
+            together.clear();
+            rows.iter().for_each(|row| together.extend_from_slice(row));
+            together
         }
     }
 }
@@ -223,9 +206,12 @@ pub(super) struct Scratch<T: Element> {
     pub(super) gradient: Aligned<T::Wide>,
     pub(super) curvature: Aligned<T::Wide>,
     pub(super) rounded: Aligned<T>,
+    /// What is rounded, the other way round.
+    pub(super) turned: Vec<T>,
     kernel: Vec<T::Wide>,
-    gathered: Vec<T>,
-    targets: Vec<T>,
+    apart: Vec<T>,
+    predictions: [Vec<T>; 2],
+    targets: [Vec<T>; 2],
 }
 
 impl<T: Element> Scratch<T> {
@@ -242,9 +228,11 @@ impl<T: Element> Scratch<T> {
             gradient: zeros(elements(Order::Gradient)),
             curvature: zeros(elements(Order::Curvature)),
             rounded: Aligned::new(T::default(), if order == Order::Value { 0 } else { rounded }),
+            turned: Vec::new(),
             kernel: Vec::new(),
-            gathered: Vec::new(),
-            targets: Vec::new(),
+            apart: Vec::new(),
+            predictions: Default::default(),
+            targets: Default::default(),
         }
     }
 }

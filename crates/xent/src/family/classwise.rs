@@ -4,8 +4,8 @@
 //! [`Link`] says how a row of predictions becomes scores; the chain rule through it, and the
 //! numerics of the softmax, are written here once.
 
-use super::softmax::{Labelled, Softmax, Totals, sum_without, without};
-use super::{Block, BlockTargets, Domain, Order, Outputs};
+use super::softmax::{Softmax, sum_without, without};
+use super::{Block, BlockTargets, Domain, Order, Outputs, labelled};
 use crate::catalogue::Catalogued;
 use crate::dispatch::{TILE, Task, vectorised};
 use crate::number::{Dual, Element, Real};
@@ -155,6 +155,10 @@ macro_rules! classwise_loss {
             ) {
                 $crate::run_rows(self, block, order, outputs);
             }
+
+            fn takes_planes(&self, labelled: bool) -> bool {
+                labelled && $crate::rows_can_be_planes::<_, T>(self)
+            }
         }
     };
 }
@@ -168,6 +172,12 @@ pub fn run_rows<L: Classwise, T: Element>(
     outputs: Outputs<'_, T::Wide>,
 ) {
     vectorised(Rows { loss, block, order, outputs });
+}
+
+/// Whether [`run_rows`] takes labelled rows as planes.
+#[doc(hidden)]
+pub fn rows_can_be_planes<L: Classwise, T: Element>(loss: &L) -> bool {
+    T::WIDE_HAS_RANGE && is_labelled_softmax(loss)
 }
 
 /// How one class of a row comes to its share of the loss, for explanations.
@@ -242,14 +252,18 @@ impl<L: Classwise, T: Element> Task for Rows<'_, L, T> {
     #[inline(always)]
     fn run(self) {
         match self.block.targets {
-            BlockTargets::Labels(labels)
-                if L::LINK == Link::Softmax && has_sole_term(self.loss) =>
-            {
-                self.softmax_of_labels(labels);
+            BlockTargets::Labels(labels) if is_labelled_softmax(self.loss) => {
+                labelled::run(self.loss, self.block, labels, self.order, self.outputs);
             }
             _ => self.one_by_one(),
         }
     }
+}
+
+/// Whether labelled rows have the kernel of their own.
+#[inline(always)]
+fn is_labelled_softmax<L: Classwise>(loss: &L) -> bool {
+    L::LINK == Link::Softmax && has_sole_term(loss)
 }
 
 /// Whether a class index leaves just one term that is not 0.
@@ -259,71 +273,6 @@ fn has_sole_term<L: Classwise>(loss: &L) -> bool {
 }
 
 impl<L: Classwise, T: Element> Rows<'_, L, T> {
-    /// Softmax link, one term f(log p_y) in each row: ∂f/∂z_j = f′ (1[j=y] − p_j). In numbers this
-    /// is −f′ / Σe times e_j, and for y times −Σ_{c≠y} e_c.
-    #[inline(always)]
-    fn softmax_of_labels(self, labels: &[usize]) {
-        let Rows { loss, block, order, outputs } = self;
-        let Outputs { values, gradient, curvature, factors, scratch } = outputs;
-        let (rows, classes) = (labels.len(), block.classes);
-        let elsewhere = order == Order::Value && Labelled::keeps::<T>(classes);
-        let elsewhere = if elsewhere { block.predictions.len() } else { 0 };
-        scratch.resize(8 * rows + elsewhere, T::Wide::ZERO);
-        let (columns, elsewhere) = scratch.split_at_mut(8 * rows);
-        let mut columns = columns.chunks_exact_mut(rows);
-        let [own, others, scores, largest, rest, weights, firsts, seconds] =
-            std::array::from_fn(|_| columns.next().unwrap_or_default());
-        let mut labelled = Labelled { own, others, scores, largest, rest };
-        let exponentials = if order == Order::Value { elsewhere } else { &mut *gradient };
-        labelled.fill(block.predictions, labels, exponentials);
-        let Labelled { own, others, scores, largest, rest } = labelled;
-        match block.class_weights {
-            None => weights.fill(T::Wide::ONE),
-            Some(by_class) => {
-                weights
-                    .iter_mut()
-                    .zip(labels)
-                    .for_each(|(weight, &label)| *weight = by_class[label]);
-            }
-        }
-        let class_count = T::Wide::constant(classes as f64);
-        let inputs = own.iter().zip(&*others).zip(&*scores).zip(&*weights);
-        let derivatives = firsts.iter_mut().zip(seconds.iter_mut());
-        let results = values.iter_mut().zip(factors.iter_mut()).zip(derivatives);
-        for ((((&own, &others), &score), &weight), ((value, factor), (first, second))) in
-            inputs.zip(results)
-        {
-            let inverse = T::Wide::ONE / (own + others);
-            let class = Class {
-                score,
-                probability: own * inverse,
-                complement: others * inverse,
-                target: T::Wide::ONE,
-                classes: class_count,
-            };
-            [*value, *first, *second] = term(loss, class, weight, order);
-            *factor = -*first * inverse;
-        }
-        for (row, &label) in labels.iter().enumerate() {
-            let at = row * classes..(row + 1) * classes;
-            let Some(gradient) = gradient.get_mut(at.clone()) else { break };
-            if let Some(curvature) = curvature.get_mut(at) {
-                let totals = Totals { largest: largest[row], others: rest[row] };
-                let inverse = T::Wide::ONE / (own[row] + others[row]);
-                let (first, second) = (firsts[row], seconds[row]);
-                let bent =
-                    |p: T::Wide, not_p, side: T::Wide| second * side * side - first * p * not_p;
-                for (curvature, &e) in curvature.iter_mut().zip(&*gradient) {
-                    let p = e * inverse;
-                    *curvature = bent(p, totals.without(e) * inverse, p);
-                }
-                let not_p = others[row] * inverse;
-                curvature[label] = bent(own[row] * inverse, not_p, not_p);
-            }
-            gradient[label] = -others[row];
-        }
-    }
-
     #[inline(always)]
     fn one_by_one(self) {
         let Rows { loss, block, order, outputs } = self;
@@ -365,7 +314,12 @@ impl<L: Classwise, T: Element> Rows<'_, L, T> {
 
 /// A term and its derivatives by score, as many as asked for, weighted.
 #[inline(always)]
-fn term<L: Classwise, R: Real>(loss: &L, class: Class<R>, weight: R, order: Order) -> [R; 3] {
+pub(super) fn term<L: Classwise, R: Real>(
+    loss: &L,
+    class: Class<R>,
+    weight: R,
+    order: Order,
+) -> [R; 3] {
     let weighted = |term: R| weighted::<L, R>(term, class.target, weight);
     [
         weighted(loss.value(class)),

@@ -1,6 +1,7 @@
 //! The shapes a loss can have, and what every loss of a shape gets for free.
 
 pub(crate) mod classwise;
+mod labelled;
 pub(crate) mod pointwise;
 pub(crate) mod softmax;
 
@@ -165,14 +166,26 @@ pub enum BlockTargets<'a, T> {
 /// Some consecutive rows of a call; a pointwise loss sees rows of one element.
 #[derive(Clone, Copy, Debug)]
 pub struct Block<'a, T: Element> {
-    /// Row-major predictions.
+    /// Predictions row after row, or class after class.
     pub predictions: &'a [T],
+    /// Whether they, the gradient and the curvature are class after class, as planes.
+    pub planes: bool,
     /// Their targets.
     pub targets: BlockTargets<'a, T>,
     /// The length of a row.
     pub classes: usize,
     /// A weight for each class.
     pub class_weights: Option<&'a [T::Wide]>,
+}
+
+impl<T: Element> Block<'_, T> {
+    /// Where the entry of a row and class is.
+    #[inline(always)]
+    fn place(&self) -> impl Fn(usize, usize) -> usize + use<T> {
+        let rows = self.predictions.len() / self.classes;
+        let (by_row, by_class) = if self.planes { (1, rows) } else { (self.classes, 1) };
+        move |row, class| row * by_row + class * by_class
+    }
 }
 
 /// Where a kernel writes: unreduced, unweighted and not yet rounded.
@@ -197,4 +210,10 @@ pub struct Outputs<'a, W> {
 pub trait Kernel<T: Element> {
     /// Fills `outputs` for every row of `block`.
     fn run(&self, block: &Block<'_, T>, order: Order, outputs: Outputs<'_, T::Wide>);
+
+    /// Whether blocks can be planes, where targets are class indices or are not.
+    fn takes_planes(&self, labelled: bool) -> bool {
+        let _ = labelled;
+        false
+    }
 }

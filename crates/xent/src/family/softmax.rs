@@ -9,16 +9,13 @@ use crate::number::{Element, Real};
 use crate::reduce::{STRIPES, Stripes};
 
 /// Rows at least this long fill whole vectors by themselves.
-const LONG: usize = 32;
-/// Where the largest logit of a row and that of its label have to be, either side of 0, for
-/// exponentials without a shift: 170 decimal digits are then left below the largest.
-const UNSHIFTED: f64 = 300.0;
+pub(crate) const LONG: usize = 32;
 
 /// The largest of some exponentials, and the sum of the others.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Totals<R> {
-    pub(crate) largest: R,
-    pub(crate) others: R,
+pub(super) struct Totals<R> {
+    pub(super) largest: R,
+    pub(super) others: R,
 }
 
 impl<R: Real> Totals<R> {
@@ -26,10 +23,9 @@ impl<R: Real> Totals<R> {
 
     /// With another one. A NaN ends up among the others.
     #[inline(always)]
-    fn with(self, exponential: R) -> Self {
-        let smaller = self.largest.if_less(exponential, self.largest, exponential);
-        let largest = self.largest.if_less(exponential, exponential, self.largest);
-        Self { largest, others: self.others.plus_like(smaller) }
+    fn with(mut self, exponential: R) -> Self {
+        add(&mut self.largest, &mut self.others, exponential);
+        self
     }
 
     #[inline(always)]
@@ -38,24 +34,30 @@ impl<R: Real> Totals<R> {
         Self { others: both.others.plus_like(other.others), ..both }
     }
 
-    #[inline(always)]
-    fn of(exponentials: &[R]) -> Self {
-        exponentials.iter().fold(Self::NONE, |totals, &e| totals.with(e))
-    }
-
     /// Whether the exponentials of the row have to be taken of differences to its largest logit.
     #[inline(always)]
-    fn is_out_of_range<T: Element<Wide = R>>(self, own: R, [low, high]: [f64; 2]) -> bool {
+    pub(super) fn is_out_of_range<T: Element<Wide = R>>(
+        self,
+        own: R,
+        [low, high]: [f64; 2],
+    ) -> bool {
         let (own, largest) = (T::wide_to_f64(own), T::wide_to_f64(self.largest));
         !((low < own) & (low < largest) & (largest < high))
     }
 
     /// The sum of all but one of the exponentials.
     #[inline(always)]
-    pub(crate) fn without(self, exponential: R) -> R {
+    pub(super) fn without(self, exponential: R) -> R {
         let rest = (self.others - exponential) + self.largest;
         exponential.if_less(self.largest, rest, self.others)
     }
+}
+
+/// One more exponential for totals that are kept in two places.
+#[inline(always)]
+fn add<R: Real>(largest: &mut R, others: &mut R, exponential: R) {
+    *others = others.plus_like(largest.if_less(exponential, *largest, exponential));
+    *largest = largest.if_less(exponential, exponential, *largest);
 }
 
 /// Totals in stripes, as sums are.
@@ -69,8 +71,7 @@ impl<R: Real> Lanes<R> {
         let (chunks, tail) = exponentials.as_chunks::<STRIPES>();
         for chunk in chunks {
             for ((others, largest), &e) in others.iter_mut().zip(&mut largest).zip(chunk) {
-                *others = others.plus_like(largest.if_less(e, *largest, e));
-                *largest = largest.if_less(e, e, *largest);
+                add(largest, others, e);
             }
         }
         for (i, lane) in self.0.iter_mut().enumerate() {
@@ -88,8 +89,7 @@ impl<R: Real> Lanes<R> {
 }
 
 #[inline(always)]
-fn fill<T: Element>(logits: &[T], exponentials: &mut [T::Wide]) {
-    prefetch(logits);
+fn exponentials_of<T: Element>(logits: &[T], exponentials: &mut [T::Wide]) {
     for (e, logit) in exponentials.iter_mut().zip(logits) {
         *e = logit.widen().exp_coarse();
     }
@@ -97,146 +97,66 @@ fn fill<T: Element>(logits: &[T], exponentials: &mut [T::Wide]) {
 
 /// The totals of a long row, tile by tile; keeps the exponentials if there is a place for them.
 #[inline(always)]
-fn long_row<T: Element>(logits: &[T], exponentials: &mut [T::Wide]) -> Totals<T::Wide> {
+pub(super) fn long_row<T: Element>(logits: &[T], exponentials: &mut [T::Wide]) -> Totals<T::Wide> {
     let mut lanes = Lanes([Totals::NONE; STRIPES]);
     let mut tile = [T::Wide::ZERO; TILE];
     for (index, logits) in logits.chunks(TILE).enumerate() {
         let start = index * TILE;
         let place = exponentials.get_mut(start..start + logits.len());
         let place = place.unwrap_or(&mut tile[..logits.len()]);
-        fill(logits, place);
+        prefetch(logits);
+        exponentials_of(logits, place);
         lanes.add(place);
     }
     lanes.total()
 }
 
-/// What losses of labelled rows are made of: an entry for each row.
-pub(crate) struct Labelled<'a, R> {
-    /// The exponential of the logit of the label, in the scale of the row.
-    pub(crate) own: &'a mut [R],
-    /// The sum of all other exponentials of the row.
-    pub(crate) others: &'a mut [R],
-    /// The log-probability of the label.
-    pub(crate) scores: &'a mut [R],
-    /// The largest exponential of the row, and the sum of those but this one.
-    pub(crate) largest: &'a mut [R],
-    pub(crate) rest: &'a mut [R],
-}
-
-impl<R: Real> Labelled<'_, R> {
-    /// Whether the exponentials of such a block are needed in memory.
-    pub(crate) fn keeps<T: Element<Wide = R>>(classes: usize) -> bool {
-        !T::WIDE_HAS_RANGE || classes < LONG
-    }
-
-    /// Fills all, and `exponentials` unless it is empty.
-    ///
-    /// Wide numbers of more range than the data take the exponentials of the logits as they are,
-    /// in one pass; rows beyond that, and data as wide as their wide numbers, take them of the
-    /// differences to the largest logit.
-    #[inline(always)]
-    pub(crate) fn fill<T: Element<Wide = R>>(
-        &mut self,
-        logits: &[T],
-        labels: &[usize],
-        exponentials: &mut [R],
-    ) {
-        let classes = logits.len() / labels.len();
-        if !T::WIDE_HAS_RANGE {
-            let softmaxes = Softmax::of_rows(logits, classes, true, exponentials);
-            for (row, softmax) in softmaxes.into_iter().enumerate() {
-                let at = row * classes..(row + 1) * classes;
-                self.shift(
-                    row,
-                    softmax,
-                    logits[at.clone()][labels[row]],
-                    exponentials[at][labels[row]],
-                );
+/// The totals of rows that lie as planes, the same as if each was computed by itself; keeps the
+/// exponentials if there is a place for them.
+#[inline(always)]
+pub(super) fn totals_of_planes<T: Element>(
+    logits: &[T],
+    exponentials: &mut [T::Wide],
+    largest: &mut [T::Wide],
+    others: &mut [T::Wide],
+) {
+    let rows = largest.len();
+    let classes = logits.len() / rows;
+    let stripes = if classes < LONG { 1 } else { STRIPES };
+    let mut elsewhere = [T::Wide::ZERO; TILE];
+    let tiles = largest.chunks_mut(TILE).zip(others.chunks_mut(TILE)).enumerate();
+    for (index, (largest, others)) in tiles {
+        for stripe in 0..stripes {
+            let mut totals = [[T::Wide::ZERO; TILE]; 2];
+            let [stripe_largest, stripe_others] = &mut totals;
+            for class in (stripe..classes).step_by(stripes) {
+                let start = class * rows + index * TILE;
+                let tile = start..start + largest.len();
+                let place = exponentials.get_mut(tile.clone());
+                let place = place.unwrap_or(&mut elsewhere[..largest.len()]);
+                exponentials_of(&logits[tile], place);
+                let totals = stripe_largest.iter_mut().zip(stripe_others.iter_mut());
+                totals.zip(&*place).for_each(|((largest, others), &e)| add(largest, others, e));
             }
-            return;
-        }
-        if classes < LONG {
-            for (logits, tile) in logits.chunks(TILE).zip(exponentials.chunks_mut(TILE)) {
-                fill(logits, tile);
-            }
-            for (row, exponentials) in exponentials.chunks_exact(classes).enumerate() {
-                let totals = Totals::of(exponentials);
-                (self.largest[row], self.rest[row]) = (totals.largest, totals.others);
-            }
-        } else {
-            for (row, logits) in logits.chunks_exact(classes).enumerate() {
-                let kept = exponentials.get_mut(row * classes..(row + 1) * classes);
-                let totals = long_row(logits, kept.unwrap_or_default());
-                (self.largest[row], self.rest[row]) = (totals.largest, totals.others);
+            let totals = stripe_largest.iter().zip(&*stripe_others);
+            let results = largest.iter_mut().zip(others.iter_mut()).zip(totals);
+            for ((largest, others), (&stripe_largest, &stripe_others)) in results {
+                let this = Totals { largest: stripe_largest, others: stripe_others };
+                let before = Totals { largest: *largest, others: *others };
+                let both = if stripe == 0 { this } else { before.merge(this) };
+                (*largest, *others) = (both.largest, both.others);
             }
         }
-        for ((own, row), &label) in
-            self.own.iter_mut().zip(logits.chunks_exact(classes)).zip(labels)
-        {
-            *own = row[label].widen();
-        }
-        for own in self.own.iter_mut() {
-            *own = own.exp_coarse();
-        }
-        let range = [-UNSHIFTED, UNSHIFTED].map(|end| T::wide_to_f64(R::constant(end).exp()));
-        let totals = self.largest.iter().zip(&*self.rest);
-        let results = self.others.iter_mut().zip(self.scores.iter_mut());
-        let mut shifted = false;
-        for (((&largest, &rest), &own), (others, score)) in totals.zip(&*self.own).zip(results) {
-            let totals = Totals { largest, others: rest };
-            *others = totals.without(own);
-            *score = -(*others / own).ln_1p();
-            shifted |= totals.is_out_of_range::<T>(own, range);
-        }
-        if shifted {
-            self.shift_where_needed(logits, labels, exponentials, range);
-        }
-    }
-
-    /// Does the rows anew that do not keep within the range.
-    fn shift_where_needed<T: Element<Wide = R>>(
-        &mut self,
-        logits: &[T],
-        labels: &[usize],
-        exponentials: &mut [R],
-        range: [f64; 2],
-    ) {
-        let classes = logits.len() / labels.len();
-        let mut elsewhere = Vec::new();
-        for (row, &label) in labels.iter().enumerate() {
-            let totals = Totals { largest: self.largest[row], others: self.rest[row] };
-            if !totals.is_out_of_range::<T>(self.own[row], range) {
-                continue;
-            }
-            let at = row * classes..(row + 1) * classes;
-            let kept = exponentials.get_mut(at.clone()).unwrap_or_else(|| {
-                elsewhere.resize(classes, R::ZERO);
-                &mut elsewhere
-            });
-            let softmax = Softmax::of(&logits[at.clone()], kept);
-            let own = kept[label];
-            self.shift(row, softmax, logits[at][label], own);
-        }
-    }
-
-    /// Sets a row whose exponentials are those of differences to the largest logit.
-    #[inline(always)]
-    fn shift<T: Element<Wide = R>>(&mut self, row: usize, softmax: Softmax<R>, logit: T, own: R) {
-        let totals = Totals { largest: R::ONE, others: softmax.rest };
-        self.own[row] = own;
-        self.others[row] = totals.without(own);
-        self.scores[row] = softmax.score(logit.widen());
-        (self.largest[row], self.rest[row]) = (totals.largest, totals.others);
     }
 }
 
 /// The softmax of a row, with the largest logit apart: its probability is 1 / (1 + rest), so that
 /// a confident row keeps the digits of what the *other* classes have.
 pub(crate) struct Softmax<R> {
-    pub(crate) argmax: usize,
+    pub(super) argmax: usize,
     max: R,
     /// Σ exp(logit − max) over the classes other than `argmax`.
-    rest: R,
+    pub(super) rest: R,
     /// 1 / (1 + rest), the probability of `argmax`.
     pub(crate) top: R,
     /// ln(1 + rest).
@@ -251,7 +171,7 @@ impl<R: Real> Softmax<R> {
 
     /// Of rows, all at once, so that the exponentials of short rows fill whole vectors.
     #[inline(always)]
-    pub(crate) fn of_rows<T: Element<Wide = R>>(
+    pub(super) fn of_rows<T: Element<Wide = R>>(
         logits: &[T],
         classes: usize,
         coarse: bool,
@@ -305,7 +225,7 @@ impl<R: Real> Softmax<R> {
 
     /// The class with this exp(logit − max), unless it is the argmax.
     #[inline(always)]
-    pub(crate) fn class(&self, logit: R, exponential: R, target: R, classes: R) -> Class<R> {
+    pub(super) fn class(&self, logit: R, exponential: R, target: R, classes: R) -> Class<R> {
         Class {
             score: self.score(logit),
             probability: exponential * self.top,
@@ -316,7 +236,7 @@ impl<R: Real> Softmax<R> {
     }
 
     #[inline(always)]
-    pub(crate) fn class_at<T: Element<Wide = R>>(
+    pub(super) fn class_at<T: Element<Wide = R>>(
         &self,
         class: usize,
         logits: &[T],
@@ -369,7 +289,7 @@ fn largest<T: Element>(row: &[T]) -> (usize, T::Wide) {
 
 /// The sum of all entries but one.
 #[inline(always)]
-pub(crate) fn sum_without<R: Real>(entries: &mut [R], left_out: usize) -> R {
+pub(super) fn sum_without<R: Real>(entries: &mut [R], left_out: usize) -> R {
     let mut sum = Stripes::EMPTY;
     without(entries, left_out, |entries| sum.add(entries));
     sum.total()
@@ -377,7 +297,7 @@ pub(crate) fn sum_without<R: Real>(entries: &mut [R], left_out: usize) -> R {
 
 /// Does something with 0 in place of one of the entries, if there is such a one.
 #[inline(always)]
-pub(crate) fn without<R: Real>(entries: &mut [R], left_out: usize, mut run: impl FnMut(&[R])) {
+pub(super) fn without<R: Real>(entries: &mut [R], left_out: usize, mut run: impl FnMut(&[R])) {
     let kept = entries.get_mut(left_out).map(|entry| std::mem::replace(entry, R::ZERO));
     run(entries);
     if let Some(kept) = kept {
