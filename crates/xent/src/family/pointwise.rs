@@ -50,6 +50,13 @@ pub trait Pointwise: Send + Sync {
         self.value(Dual::variable(prediction), Dual::fixed(target)).second
     }
 
+    /// Hands itself to `run`. A loss that takes much longer for some values of its parameters than
+    /// for the usual ones hands those over as constants, so that the compiler sees them.
+    #[inline(always)]
+    fn with_usual_parameters(&self, run: impl FnOnce(&Self)) {
+        run(self);
+    }
+
     /// The page in the catalogue; a loss of your own has none.
     fn page(&self) -> Option<&dyn Catalogued> {
         None
@@ -106,12 +113,23 @@ impl<L: Pointwise, T: Element> Task for Elements<'_, L, T> {
 
     #[inline(always)]
     fn run(self) {
-        let (loss, order) = (self.loss, self.order);
-        let Outputs { values, gradient, curvature, .. } = self.outputs;
+        let loss = self.loss;
+        loss.with_usual_parameters(
+            #[inline(always)]
+            |loss| self.tile_by_tile(loss),
+        );
+    }
+}
+
+impl<L: Pointwise, T: Element> Elements<'_, L, T> {
+    #[inline(always)]
+    fn tile_by_tile(self, loss: &L) {
+        let Self { predictions, targets, order, outputs, .. } = self;
+        let Outputs { values, gradient, curvature, .. } = outputs;
         let mut values = values.chunks_mut(TILE);
         let mut gradient = gradient.chunks_mut(TILE);
         let mut curvature = curvature.chunks_mut(TILE);
-        for (predictions, targets) in self.predictions.chunks(TILE).zip(self.targets.chunks(TILE)) {
+        for (predictions, targets) in predictions.chunks(TILE).zip(targets.chunks(TILE)) {
             prefetch(predictions);
             prefetch(targets);
             let inputs = predictions.iter().zip(targets).map(|(p, t)| (p.widen(), t.widen()));

@@ -104,6 +104,12 @@ impl Pointwise for SigmoidFocal {
         parts.side * parts.faded.weigh(fading + parts.entropy_bend)
     }
 
+    /// Any other power is a logarithm and an exponential.
+    #[inline(always)]
+    fn with_usual_parameters(&self, run: impl FnOnce(&Self)) {
+        if self.gamma == 2.0 { run(&Self { gamma: 2.0, ..*self }) } else { run(self) }
+    }
+
     fn page(&self) -> Option<&dyn Catalogued> {
         Some(self)
     }
