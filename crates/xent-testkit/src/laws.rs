@@ -508,6 +508,10 @@ fn bad_targets<T: Tested>(entry: &Entry) {
             values[2] = T::from_f64(bad);
             let error = case.call().value().expect_err("out of range");
             assert!(matches!(error, Error::OutOfRange { argument: "targets", index: 2, .. }));
+            let mut replaced = case.predictions.clone();
+            let call = case.loss.on((&mut replaced[..], case.classes), case.targets());
+            assert_eq!(call.value_and_gradient_in_place().expect_err("out of range"), error);
+            assert_eq!(replaced, case.predictions, "an error leaves predictions as they were");
         }
     }
     let numbers = vec![T::from_f64(0.5); case.predictions.len()];

@@ -180,7 +180,8 @@ impl<'a, P: Predictions> Call<'a, P> {
     /// The reduced loss, with its gradient in a row-major buffer as long as the predictions.
     ///
     /// # Errors
-    /// As [`value`](Call::value), and a buffer of another length.
+    /// As [`value`](Call::value), and a buffer of another length. What the buffer then holds has no
+    /// meaning.
     pub fn value_and_gradient_into(&self, gradient: &mut [P::Element]) -> Result<f64> {
         self.reduced(Buffers { gradient: Some(gradient), ..Buffers::default() })
     }
@@ -202,7 +203,8 @@ impl<'a, P: Predictions> Call<'a, P> {
     /// Fills any of the buffers, and sums up.
     ///
     /// # Errors
-    /// Whatever is wrong with the arguments, and buffers of the wrong length.
+    /// Whatever is wrong with the arguments, and buffers of the wrong length. What the buffers then
+    /// hold has no meaning.
     pub fn evaluate_into(&self, buffers: Buffers<'_, P::Element>) -> Result<Sums> {
         self.sums_into(self.options.reduction, buffers)
     }

@@ -2,7 +2,7 @@
 
 use super::memory::{Aligned, in_parallel};
 use super::{BLOCK, Buffers, JOB, Options, Problem, Source};
-use crate::dispatch::{TILE, Task, prefetch, vectorised};
+use crate::dispatch::{TILE, Task, vectorised};
 use crate::error::{Error, Result};
 use crate::family::{Domain, Family, Targeting};
 use crate::number::{Element, Real};
@@ -105,22 +105,24 @@ impl<T: Element> Problem<'_, T> {
                 length(name, elements, "one per prediction", buffer.len())?;
             }
         }
-        if let Targets::Values(values) = self.targets {
-            self.check_domain("targets", &[values], self.loss.target_domain())?;
-        }
-        let domain = self.loss.prediction_domain();
         match source {
-            Source::Shared(predictions) => self.check_domain("predictions", &[predictions], domain),
-            Source::Apart(rows) => self.check_domain("predictions", rows, domain),
-            Source::Replaced(predictions) => {
-                self.check_domain("predictions", &[predictions], domain)
-            }
+            Source::Replaced(predictions) => self.check_ranges(&[predictions]),
+            Source::Shared(_) | Source::Apart(_) => Ok(()),
         }
     }
 
-    fn check_domain(&self, argument: &'static str, pieces: &[&[T]], domain: Domain) -> Result<()> {
-        let Some([low, high]) = domain.bounds() else { return Ok(()) };
-        if pieces.iter().all(|values| within(values, low, high, domain == Domain::Sign)) {
+    /// Whether all targets and predictions mean something, for the rows that count. Where nothing
+    /// is replaced, the jobs look at this block by block, so that memory is read once.
+    pub(super) fn check_ranges(&self, predictions: &[&[T]]) -> Result<()> {
+        if let Targets::Values(values) = self.targets {
+            self.check_range("targets", &[values], self.loss.target_domain())?;
+        }
+        self.check_range("predictions", predictions, self.loss.prediction_domain())
+    }
+
+    fn check_range(&self, argument: &'static str, pieces: &[&[T]], domain: Domain) -> Result<()> {
+        let Some(range) = domain.bounds() else { return Ok(()) };
+        if pieces.iter().all(|values| within(values, range, domain == Domain::Sign)) {
             return Ok(());
         }
         for (index, value) in pieces.iter().copied().flatten().enumerate() {
@@ -141,12 +143,18 @@ impl<T: Element> Problem<'_, T> {
     }
 }
 
+/// Whether all values of a block are in the range of their domain.
+pub(super) fn are_legal<T: Element>(values: &[T], domain: Domain) -> bool {
+    let ends = domain == Domain::Sign;
+    domain.bounds().is_none_or(|range| vectorised(Within { values, range, ends }))
+}
+
 fn shape(argument: &'static str, expected: &str, actual: String) -> Error {
     Error::Shape { argument, expected: expected.to_owned(), actual }
 }
 
 fn non_negative<T: Element>(argument: &'static str, values: &[T]) -> Result<()> {
-    if within(values, 0.0, f64::MAX, false) {
+    if within(values, [0.0, f64::MAX], false) {
         return Ok(());
     }
     for (index, value) in values.iter().enumerate() {
@@ -159,14 +167,14 @@ fn non_negative<T: Element>(argument: &'static str, values: &[T]) -> Result<()> 
     Ok(())
 }
 
-/// Whether all values are in `low..=high`, or at its ends.
-fn within<T: Element>(values: &[T], low: f64, high: f64, ends: bool) -> bool {
+/// Whether all values are in the range, or at its ends.
+fn within<T: Element>(values: &[T], range: [f64; 2], ends: bool) -> bool {
     let legal = AtomicBool::new(true);
     in_parallel(
         values.chunks(JOB).collect(),
         || (),
         |(), values| {
-            if !vectorised(Within { values, low, high, ends }) {
+            if !vectorised(Within { values, range, ends }) {
                 legal.store(false, Ordering::Relaxed);
             }
         },
@@ -176,8 +184,7 @@ fn within<T: Element>(values: &[T], low: f64, high: f64, ends: bool) -> bool {
 
 struct Within<'a, T> {
     values: &'a [T],
-    low: f64,
-    high: f64,
+    range: [f64; 2],
     ends: bool,
 }
 
@@ -186,9 +193,8 @@ impl<T: Element> Task for Within<'_, T> {
 
     #[inline(always)]
     fn run(self) -> bool {
-        let Self { values, low, high, ends } = self;
+        let Self { values, range: [low, high], ends } = self;
         values.chunks(TILE).fold(true, |legal, values| {
-            prefetch(values);
             let inside = |legal: bool, value: f64| legal & (low <= value) & (value <= high);
             let at_end = |legal: bool, value: f64| legal & ((value == low) | (value == high));
             let values = values.iter().map(|value| value.to_f64());

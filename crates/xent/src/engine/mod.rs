@@ -18,6 +18,7 @@ use crate::predictions::Layout;
 use crate::reduce::{Reduction, Sums, WhenEmpty};
 use crate::targets::Targets;
 use run::Run;
+use std::sync::atomic::AtomicBool;
 
 /// How many predictions a block holds, if rows are not longer than that.
 const BLOCK: usize = 1024;
@@ -84,8 +85,8 @@ impl<T: Element> Problem<'_, T> {
         Ok(T::wide_to_f64(if divide { loss / weight } else { loss }))
     }
 
-    /// Checks everything, then fills `buffers` and sums up wℓ and w. Nothing is written on an
-    /// error. If `averaged`, wℓ is divided by Σw before and not after the sum.
+    /// Checks everything, fills `buffers` and sums up wℓ and w. On an error, predictions to be
+    /// replaced are as they were, and buffers may hold anything. If `averaged`, wℓ is divided by Σw before and not after the sum.
     fn evaluate(
         &self,
         source: Source<'_, T>,
@@ -116,8 +117,18 @@ impl<T: Element> Problem<'_, T> {
         let labelled = matches!(self.targets, Targets::Labels(_));
         let planes = T::kernel(self.loss).takes_planes(labelled)
             && (self.layout.inner != 1 || self.layout.classes < LONG);
-        let run = Run { problem: self, class_weights, scale, averaged, order, planes };
-        Ok((run.all(source, buffers), weight))
+        let legal = AtomicBool::new(true);
+        let given = match source {
+            Source::Shared(predictions) => vec![predictions],
+            Source::Apart(rows) => rows.to_vec(),
+            Source::Replaced(_) => Vec::new(),
+        };
+        let run = Run { problem: self, class_weights, scale, averaged, order, planes, legal };
+        let sum = run.all(source, buffers);
+        if !run.legal.into_inner() {
+            self.check_ranges(&given)?;
+        }
+        Ok((sum, weight))
     }
 
     /// The factor of a row, 0 where it does not count.

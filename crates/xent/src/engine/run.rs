@@ -1,6 +1,6 @@
 //! The way of a checked problem through the kernel: jobs for threads, blocks for the cache.
 
-use super::check::{Load, Marks};
+use super::check::{Load, Marks, are_legal};
 use super::finish::{Finish, LANES, Place};
 use super::memory::{Aligned, in_parallel};
 use super::{BLOCK, Buffers, JOB, Problem, Source};
@@ -12,6 +12,7 @@ use crate::predictions::Layout;
 use crate::reduce::{STRIPES, tree};
 use crate::targets::Targets;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// From how many bytes on a result is written past the cache.
 const STREAMED: usize = 4 << 20;
@@ -30,6 +31,8 @@ pub(super) struct Run<'a, T: Element> {
     pub(super) order: Order,
     /// Whether the kernel gets its blocks class after class.
     pub(super) planes: bool,
+    /// Set to false by a job that sees a number outside the range of its domain.
+    pub(super) legal: AtomicBool,
 }
 
 /// Consecutive rows for one thread.
@@ -117,6 +120,9 @@ impl<T: Element> Run<'_, T> {
                     BlockTargets::Values(values.together(classes, false, &mut scratch.targets))
                 }
             };
+            if !matches!(input, Input::Gradient) && !self.are_legal(predictions, targets) {
+                self.legal.store(false, Ordering::Relaxed);
+            }
             let class_weights = self.class_weights;
             T::kernel(problem.loss).run(
                 &Block { predictions, planes: self.planes, targets, classes, class_weights },
@@ -140,6 +146,17 @@ impl<T: Element> Run<'_, T> {
                 sum,
             });
         }
+    }
+}
+
+impl<T: Element> Run<'_, T> {
+    fn are_legal(&self, predictions: &[T], targets: BlockTargets<'_, T>) -> bool {
+        let loss = self.problem.loss;
+        are_legal(predictions, loss.prediction_domain())
+            && match targets {
+                BlockTargets::Labels(_) => true,
+                BlockTargets::Values(values) => are_legal(values, loss.target_domain()),
+            }
     }
 }
 

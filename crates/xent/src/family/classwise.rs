@@ -7,7 +7,7 @@
 use super::softmax::{Softmax, sum_without, without};
 use super::{Block, BlockTargets, Domain, Order, Outputs, labelled};
 use crate::catalogue::Catalogued;
-use crate::dispatch::{TILE, Task, vectorised};
+use crate::dispatch::{TILE, Task, prefetch, vectorised};
 use crate::number::{Dual, Element, Real};
 use crate::reduce::{Stripes, stripes};
 
@@ -417,8 +417,11 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
                 shares[label] = kept + everywhere;
             }
             Target::Distribution(target) => {
-                for (share, target) in shares.iter_mut().zip(target) {
-                    *share = kept * target.widen() + everywhere;
+                for (shares, target) in shares.chunks_mut(TILE).zip(target.chunks(TILE)) {
+                    prefetch(target);
+                    for (share, target) in shares.iter_mut().zip(target) {
+                        *share = kept * target.widen() + everywhere;
+                    }
                 }
             }
         }

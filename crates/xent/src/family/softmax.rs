@@ -184,14 +184,18 @@ impl<R: Real> Softmax<R> {
             let mut rest = Stripes::EMPTY;
             let tiles = row.chunks(TILE).zip(exponentials.chunks_mut(TILE)).enumerate();
             for (index, (row, tile)) in tiles {
-                for (e, logit) in tile.iter_mut().zip(row) {
-                    *e = logit.widen() - max;
+                let differences = tile.iter_mut().zip(row);
+                if classes < LONG {
+                    differences.for_each(|(e, logit)| *e = logit.widen() - max);
+                    continue;
                 }
-                if classes >= LONG {
-                    exponentiate(tile, coarse);
-                    let left_out = argmax.wrapping_sub(index * TILE);
-                    without(tile, left_out, |others| rest.add_like(others));
+                if coarse {
+                    differences.for_each(|(e, logit)| *e = (logit.widen() - max).exp_coarse());
+                } else {
+                    differences.for_each(|(e, logit)| *e = (logit.widen() - max).exp());
                 }
+                let left_out = argmax.wrapping_sub(index * TILE);
+                without(tile, left_out, |others| rest.add_like(others));
             }
             let rest = rest.total();
             softmaxes.push(Self { argmax, max, rest, top: R::ONE, log_total: R::ZERO });

@@ -155,28 +155,13 @@ pub trait Real:
 }
 
 /// A polynomial from its coefficients, that of the highest power last.
-///
-/// Long ones in four chains side by side: how many operations wait for each other limits them
-/// more than how many there are.
 #[inline(always)]
 fn polynomial<const N: usize>(coefficients: &[f64; N], x: f64) -> f64 {
-    if N < 8 {
-        let [lower @ .., highest] = coefficients.as_slice() else { return 0.0 };
-        return lower.iter().rev().fold(*highest, |sum, &lower| x.mul_add(sum, lower));
+    let mut sum = coefficients[N - 1];
+    for &coefficient in coefficients[..N - 1].iter().rev() {
+        sum = x.mul_add(sum, coefficient);
     }
-    let (square, fourth) = (x * x, (x * x) * (x * x));
-    let (chunks, highest) = coefficients.as_chunks::<4>();
-    let mut chains = chunks[N / 4 - 1];
-    for (chain, &coefficient) in chains.iter_mut().zip(highest) {
-        *chain = fourth.mul_add(coefficient, *chain);
-    }
-    for chunk in chunks[..N / 4 - 1].iter().rev() {
-        for (chain, &coefficient) in chains.iter_mut().zip(chunk) {
-            *chain = fourth.mul_add(*chain, coefficient);
-        }
-    }
-    let [a, b, c, d] = chains;
-    square.mul_add(x.mul_add(d, c), x.mul_add(b, a))
+    sum
 }
 
 /// `number op f64` through the exact constant, for a type that has `number op number`.

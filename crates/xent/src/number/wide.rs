@@ -58,16 +58,6 @@ const LN_1P: [f64; 15] = [
     -0.002_852_927_618_107_097,
     0.000_333_142_945_180_540_36,
 ];
-/// (2 atanh(√z) / √z − 2) / z for |√z| ≤ 3 − √8: the minimax coefficients of FreeBSD's e_log.c.
-const ATANH: [f64; 7] = [
-    6.666_666_666_666_735e-1,
-    3.999_999_999_940_942e-1,
-    2.857_142_874_366_239e-1,
-    2.222_219_843_214_978_4e-1,
-    1.818_357_216_161_805e-1,
-    1.531_383_769_920_937_3e-1,
-    1.479_819_860_511_658_6e-1,
-];
 /// ln(cosh(√y)) / y on [0, 1], to 2⁻³⁸.
 const LN_COSH: [f64; 10] = [
     0.499_999_999_998_487_1,
@@ -175,8 +165,20 @@ impl Real for f64 {
         let f = m - 1.0;
         let s = f / (2.0 + f);
         let z = s * s;
+        // 2 atanh(s) = 2s (1 + z/3 + z²/5 + …): the minimax coefficients of FreeBSD's e_log.c.
+        let mut tail: f64 = 1.479_819_860_511_658_6e-1;
+        for coefficient in [
+            1.531_383_769_920_937_3e-1,
+            1.818_357_216_161_805e-1,
+            2.222_219_843_214_978_4e-1,
+            2.857_142_874_366_239e-1,
+            3.999_999_999_940_942e-1,
+            6.666_666_666_666_735e-1,
+        ] {
+            tail = tail.mul_add(z, coefficient);
+        }
         let half_square = 0.5 * f * f;
-        let low = s.mul_add(z.mul_add(polynomial(&ATANH, z), half_square), k * LN_2_LOW);
+        let low = s.mul_add(tail.mul_add(z, half_square), k * LN_2_LOW);
         let inside = k.mul_add(LN_2_HIGH, f - (half_square - low));
         let positive = if self < f64::INFINITY { inside } else { self };
         let zero_or_less = if self == 0.0 { f64::NEG_INFINITY } else { f64::NAN };
