@@ -8,6 +8,7 @@ use crate::number::Element;
 use crate::predictions::{Layout, Predictions, PredictionsMut};
 use crate::reduce::{Reduction, Sums, WhenEmpty};
 use crate::targets::Targets;
+use std::sync::atomic::AtomicBool;
 
 /// `on`, for every loss.
 pub trait Evaluate {
@@ -81,6 +82,7 @@ impl<'a, P: Predictions> Call<'a, P> {
                 ignore_index: IGNORE_INDEX,
                 reduction: Reduction::default(),
                 when_empty: WhenEmpty::default(),
+                interrupt: None,
             },
         }
     }
@@ -140,12 +142,19 @@ impl<'a, P: Predictions> Call<'a, P> {
         self
     }
 
+    /// A flag that stops the call once it is set, from another thread or a handler of signals: soon
+    /// after, the call ends with [`Error::Interrupted`].
+    pub fn interrupt(mut self, interrupt: &'a AtomicBool) -> Self {
+        self.options.interrupt = Some(interrupt);
+        self
+    }
+
     /// The reduced loss.
     ///
     /// # Errors
     /// Whatever is wrong with the arguments, and [`Reduction::None`], which has no one value.
     pub fn value(&self) -> Result<f64> {
-        self.reduced(Buffers::default())
+        self.value_into(Buffers::default())
     }
 
     /// The weighted loss of each row (classwise) or element (pointwise), not reduced.
@@ -183,7 +192,7 @@ impl<'a, P: Predictions> Call<'a, P> {
     /// As [`value`](Call::value), and a buffer of another length. What the buffer then holds has no
     /// meaning.
     pub fn value_and_gradient_into(&self, gradient: &mut [P::Element]) -> Result<f64> {
-        self.reduced(Buffers { gradient: Some(gradient), ..Buffers::default() })
+        self.value_into(Buffers { gradient: Some(gradient), ..Buffers::default() })
     }
 
     /// The reduced loss, its gradient and its curvature, the diagonal of its Hessian.
@@ -192,7 +201,7 @@ impl<'a, P: Predictions> Call<'a, P> {
     /// As [`value`](Call::value).
     pub fn value_gradient_curvature(&self) -> Result<(f64, P::Gradient, P::Gradient)> {
         let (mut gradient, mut curvature) = (self.zeros(), self.zeros());
-        let value = self.reduced(Buffers {
+        let value = self.value_into(Buffers {
             values: None,
             gradient: Some(&mut gradient),
             curvature: Some(&mut curvature),
@@ -207,6 +216,16 @@ impl<'a, P: Predictions> Call<'a, P> {
     /// hold has no meaning.
     pub fn evaluate_into(&self, buffers: Buffers<'_, P::Element>) -> Result<Sums> {
         self.sums_into(self.options.reduction, buffers)
+    }
+
+    /// Fills any of the buffers, and gives the reduced loss.
+    ///
+    /// # Errors
+    /// As [`value`](Call::value), and buffers of the wrong length.
+    pub fn value_into(&self, buffers: Buffers<'_, P::Element>) -> Result<f64> {
+        self.check_reduction()?;
+        let problem = self.problem(self.options.reduction)?;
+        self.with_source(problem.layout, |source| problem.reduced(source, buffers))
     }
 
     fn zeros(&self) -> Vec<P::Element> {
@@ -226,12 +245,6 @@ impl<'a, P: Predictions> Call<'a, P> {
     fn sums_into(&self, reduction: Reduction, buffers: Buffers<'_, P::Element>) -> Result<Sums> {
         let problem = self.problem(reduction)?;
         self.with_source(problem.layout, |source| problem.sums(source, buffers))
-    }
-
-    fn reduced(&self, buffers: Buffers<'_, P::Element>) -> Result<f64> {
-        self.check_reduction()?;
-        let problem = self.problem(self.options.reduction)?;
-        self.with_source(problem.layout, |source| problem.reduced(source, buffers))
     }
 
     /// Rows that can be read where they are are not copied.

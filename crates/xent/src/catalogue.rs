@@ -193,6 +193,13 @@ impl Entry {
         (self.build)(&self.defaults())
     }
 
+    /// The error for a parameter that the loss does not have.
+    pub fn unknown_parameter(&self, name: &str) -> Error {
+        let names: Vec<&str> = self.parameters.iter().map(|parameter| parameter.name).collect();
+        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        Error::UnknownParameter { loss: self.name, name: name.to_owned(), known }
+    }
+
     fn defaults(&self) -> Vec<f64> {
         self.parameters.iter().map(|parameter| parameter.default).collect()
     }
@@ -274,21 +281,12 @@ fn single(text: &str) -> Result<Box<dyn Loss>> {
             .ok_or_else(|| syntax(format!("'{}' has no '='", assignment.trim())))?;
         let (key, value) = (key.trim(), value.trim());
         let index = entry.parameters.iter().position(|parameter| parameter.name == key);
-        let index = index.ok_or_else(|| Error::UnknownParameter {
-            loss: entry.name,
-            name: key.to_owned(),
-            known: known_parameters(entry),
-        })?;
+        let index = index.ok_or_else(|| entry.unknown_parameter(key))?;
         values[index] = value.parse().map_err(|_| syntax(format!("'{value}' is not a number")))?;
     }
     let loss = (entry.build)(&values);
     loss.check()?;
     Ok(loss)
-}
-
-fn known_parameters(entry: &Entry) -> String {
-    let names: Vec<&str> = entry.parameters.iter().map(|parameter| parameter.name).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 /// Levenshtein distance.

@@ -67,12 +67,16 @@ pub enum Error {
     /// Every row is masked, ignored or of weight zero, so there is no mean.
     #[error(
         "no rows left: all {rows} are masked, ignored or of weight zero, so the mean is undefined; \
-         ask for zero with when_empty(WhenEmpty::Zero)"
+         set when_empty to zero for a mean of 0"
     )]
     Empty {
         /// How many rows there were.
         rows: usize,
     },
+    /// The flag of [`Call::interrupt`](crate::Call::interrupt) was set. Buffers hold results in
+    /// part, and so do predictions that a gradient was replacing.
+    #[error("interrupted: the results are not complete")]
+    Interrupted,
     /// A reduction that the call cannot answer with.
     #[error("reduction: {0}")]
     Reduction(&'static str),

@@ -15,7 +15,8 @@
 //! - [`Evaluate::on`] sets a loss on predictions and targets: slices or `ndarray` arrays of `f32`
 //!   or `f64`. A [`Call`] takes weights, masks and a reduction, and computes values, gradients
 //!   and curvatures into new buffers, given ones, or in place.
-//! - A loss of your own implements [`Pointwise`] or [`Classwise`]; only its value is needed.
+//! - A loss of your own implements [`Pointwise`] or [`Classwise`]; only its value is needed. An
+//!   [`Expression`] is one put together at run time.
 //! - Results are as if computed exactly and rounded once; `CONFORMANCE.md` in the repository has
 //!   the errors measured. Where a formula has a kink, as Huber at a residual of delta, the side is
 //!   that of the rounded residual.
@@ -28,6 +29,7 @@ pub mod catalogue;
 mod dispatch;
 mod engine;
 mod error;
+mod expression;
 mod family;
 pub mod information;
 pub mod losses;
@@ -43,6 +45,7 @@ pub use call::{Call, Evaluate, IGNORE_INDEX};
 pub use catalogue::{Catalogued, entries as catalogue, loss};
 pub use engine::Buffers;
 pub use error::{Error, Result};
+pub use expression::{Expression, Function, Operation};
 pub use family::classwise::{Class, Classwise, Link, Step};
 #[doc(hidden)]
 pub use family::classwise::{row_steps, rows_can_be_planes, run_rows};

@@ -18,7 +18,7 @@ use crate::predictions::Layout;
 use crate::reduce::{Reduction, Sums, WhenEmpty};
 use crate::targets::Targets;
 use run::Run;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How many predictions a block holds, if rows are not longer than that.
 const BLOCK: usize = 1024;
@@ -42,6 +42,7 @@ pub(crate) struct Options<'a, T> {
     pub(crate) ignore_index: i64,
     pub(crate) reduction: Reduction,
     pub(crate) when_empty: WhenEmpty,
+    pub(crate) interrupt: Option<&'a AtomicBool>,
 }
 
 /// Where predictions are, and whether the gradient takes their place.
@@ -85,8 +86,9 @@ impl<T: Element> Problem<'_, T> {
         Ok(T::wide_to_f64(if divide { loss / weight } else { loss }))
     }
 
-    /// Checks everything, fills `buffers` and sums up wℓ and w. On an error, predictions to be
-    /// replaced are as they were, and buffers may hold anything. If `averaged`, wℓ is divided by Σw before and not after the sum.
+    /// Checks everything, fills `buffers` and sums up wℓ and w. On an error buffers may hold
+    /// anything; predictions to be replaced are as they were, but for an interruption. If
+    /// `averaged`, wℓ is divided by Σw before and not after the sum.
     fn evaluate(
         &self,
         source: Source<'_, T>,
@@ -124,11 +126,14 @@ impl<T: Element> Problem<'_, T> {
             Source::Replaced(_) => Vec::new(),
         };
         let run = Run { problem: self, class_weights, scale, averaged, order, planes, legal };
-        let sum = run.all(source, buffers);
+        let loss = run.all(source, buffers);
+        if self.is_interrupted() {
+            return Err(Error::Interrupted);
+        }
         if !run.legal.into_inner() {
             self.check_ranges(&given)?;
         }
-        Ok((sum, weight))
+        Ok((loss, weight))
     }
 
     /// The factor of a row, 0 where it does not count.
@@ -145,6 +150,10 @@ impl<T: Element> Problem<'_, T> {
 
     fn counts(&self, row: usize) -> bool {
         T::wide_to_f64(self.row_weight(row)) != 0.0
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.options.interrupt.is_some_and(|interrupt| interrupt.load(Ordering::Relaxed))
     }
 
     /// Whether every row has the factor 1.

@@ -93,6 +93,9 @@ impl<T: Element> Run<'_, T> {
         let Job { rows, input, mut values, mut gradient, mut curvature, sums } = job;
         let (problem, layout) = (self.problem, self.problem.layout);
         let per_block = layout.rows_per_block::<T>();
+        if problem.is_interrupted() {
+            return;
+        }
         let streams = streamed.then(Streams::new);
         for (block, sum) in sums.iter_mut().enumerate() {
             let start = block * per_block;
