@@ -2,14 +2,18 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  test                 everything that has to pass: format, lints, tests, examples in docs
+  test [--torch]       everything that has to pass: format, lints, tests, examples in docs, and the
+                       Python package, whose tools it installs into target/python; --torch adds
+                       the tests with PyTorch, several GB to download once
+  stubs                the type stubs of the Python package, from the catalogue
   bench [ARGUMENTS]    speed against the bandwidth of the machine; `bench --help` has the options,
                        `bench --peers` downloads several GB of PyTorch and JAX once
   conformance [CASES]  the table of errors: every loss against its formula, in ulps
@@ -18,7 +22,12 @@ usage: cargo xtask TASK
 fn main() -> ExitCode {
     let task = env::args().nth(1).unwrap_or_default();
     let done = match task.as_str() {
-        "test" => test(),
+        "test" => {
+            let torch = env::args().any(|argument| argument == "--torch");
+            test() && python_package(torch).is_some_and(|python| python_tests(&python))
+        }
+        "stubs" => python_package(false)
+            .is_some_and(|python| run_program(python.as_ref(), &["crates/xent-python/stubs.py"])),
         "bench" => bench(&env::args().skip(2).collect::<Vec<_>>()),
         "conformance" => {
             let cases = env::args().nth(2);
@@ -70,16 +79,58 @@ fn bench(arguments: &[String]) -> bool {
     run(&command)
 }
 
-/// The environment where the benchmark finds its Python peers. What is there already stays.
+/// The environment where the benchmark finds its Python peers.
 fn python_peers() -> bool {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/peers");
+    environment("peers", &["numpy", "torch", "jax", "optax"]).is_some()
+}
+
+/// An environment with the Python package, from a wheel of the profile of the tests, and all that
+/// its tests need; gives its interpreter.
+fn python_package(torch: bool) -> Option<PathBuf> {
+    let mut packages = vec![
+        "maturin>=1.9.4",
+        "mypy",
+        "pytest",
+        "hypothesis",
+        "numpy",
+        "ml_dtypes",
+        "lightgbm",
+        "xgboost",
+        "scikit-learn",
+    ];
+    packages.extend(torch.then_some("torch"));
+    let python = environment("python", &packages)?;
+    let wheels = target("python/wheels");
+    // A wheel of another version would be found beside the new one.
+    let _ = fs::remove_dir_all(&wheels);
+    let folder = wheels.to_string_lossy();
+    let manifest = "crates/xent-python/Cargo.toml";
+    let build = ["-m", "maturin", "build", "--quiet", "-m", manifest, "-o", &folder, "-i"];
+    let built = run_program(python.as_ref(), &[&build[..], &[&*python.to_string_lossy()]].concat());
+    let wheel = fs::read_dir(&wheels).ok().filter(|_| built)?.next()?.ok()?.path();
+    let install = ["-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps"];
+    run_program(python.as_ref(), &[&install[..], &[&*wheel.to_string_lossy()]].concat())
+        .then_some(python)
+}
+
+fn python_tests(python: &Path) -> bool {
+    run_program(python.as_ref(), &["-m", "pytest", "crates/xent-python"])
+}
+
+/// A virtual environment under `target` with these packages; gives its interpreter. What is there
+/// already stays.
+fn environment(name: &str, packages: &[&str]) -> Option<PathBuf> {
+    let root = target(name);
     let (system, folder) = if cfg!(windows) { ("python", "Scripts") } else { ("python3", "bin") };
     let python = root.join(folder).join("python");
-    run_program(system.as_ref(), &["-m", "venv", &root.to_string_lossy()])
-        && run_program(
-            python.as_ref(),
-            &["-m", "pip", "install", "--quiet", "numpy", "torch", "jax", "optax"],
-        )
+    let install = [&["-m", "pip", "install", "--quiet"], packages].concat();
+    (run_program(system.as_ref(), &["-m", "venv", &root.to_string_lossy()])
+        && run_program(python.as_ref(), &install))
+    .then_some(python)
+}
+
+fn target(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target").join(name)
 }
 
 /// Runs cargo, and says what it ran and for how long.

@@ -1,0 +1,67 @@
+"""What can be wrong with a call: a class for each kind, all of them subclasses of ``Error``.
+
+Each is also a ``ValueError``, ``TypeError`` or ``IndexError``, as NumPy would raise it.
+"""
+
+__all__ = [
+    "EmptyError",
+    "Error",
+    "LabelError",
+    "LossSyntaxError",
+    "ParameterError",
+    "RangeError",
+    "ReductionError",
+    "ShapeError",
+    "TargetKindError",
+    "UnknownLossError",
+    "UnknownParameterError",
+    "UnsupportedError",
+]
+
+
+class Error(Exception):
+    """Something is wrong with a call; the message names the argument and the fix."""
+
+
+class ShapeError(Error, ValueError):
+    """Two arguments whose shapes do not fit together."""
+
+
+class RangeError(Error, ValueError):
+    """An entry outside the range of its argument, such as a probability of 2."""
+
+
+class LabelError(Error, IndexError):
+    """A class index that is not one of the classes."""
+
+
+class ParameterError(Error, ValueError):
+    """A parameter of a loss outside its range."""
+
+
+class TargetKindError(Error, TypeError):
+    """Numbers where the loss needs class indices."""
+
+
+class EmptyError(Error, ValueError):
+    """No row counts, so there is no mean."""
+
+
+class ReductionError(Error, ValueError):
+    """A reduction that there is not."""
+
+
+class UnsupportedError(Error, ValueError):
+    """An option that does not go with the loss or with the other arguments."""
+
+
+class UnknownLossError(Error, ValueError):
+    """A name that is not in the catalogue."""
+
+
+class UnknownParameterError(Error, TypeError):
+    """A parameter that the loss does not have."""
+
+
+class LossSyntaxError(Error, ValueError):
+    """A text form of a loss that cannot be read."""
