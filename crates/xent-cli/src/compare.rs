@@ -2,11 +2,12 @@
 
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;
-use crate::recipe::{Ingredients, Recipe, check_free, new_directory, save, stem};
+use crate::recipe::Recipe;
+use crate::run_directory::{check_free, new_directory, save, stem};
 use crate::terminal::{HEADING, Output, count, note, table, wrapped};
 use std::io::Write as _;
 use xent_train::compare::{COSTS, Comparison, Contender, RULE, compare, usual_losses};
-use xent_train::experiment::{Configuration, WeightedLoss};
+use xent_train::experiment::WeightedLoss;
 
 /// Compare losses on the same rows
 ///
@@ -20,7 +21,7 @@ use xent_train::experiment::{Configuration, WeightedLoss};
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Compare {
-    /// CSV, TSV or Parquet file, or the name of a built-in table
+    /// Table (CSV, TSV, JSONL, Parquet), folder of images, or name of built-in data
     #[arg(default_value = "wine-quality")]
     data: String,
     /// A loss to compare, once for each; after an `@` come class weights, `balanced` or a number
@@ -43,21 +44,17 @@ impl Compare {
         if self.seeds == 0 {
             return Err(Failure::Usage("--seeds must be at least 1".to_owned()));
         }
-        let Ingredients { table, target, task, hidden, shares: (validation, test), settings } =
-            self.recipe.read(&self.data)?;
+        let (data, configuration) = self.recipe.read(&self.data)?;
         let losses = match self.loss.is_empty() {
-            true => usual_losses(task),
+            true => usual_losses(configuration.task),
             false => self.loss.clone(),
         };
         let names = ["compare", stem(&self.data)];
         let directory = self.recipe.out.clone().unwrap_or_else(|| new_directory(&names));
         check_free(&directory, REPORT, self.recipe.force)?;
 
-        let mut progress = Progress::new(task, settings.epochs, losses.len() * self.seeds);
-        let loss = WeightedLoss::usual(task);
-        let configuration =
-            Configuration { target, task, loss, hidden, validation, test, settings };
-        let comparison = compare(&table, &configuration, &losses, self.seeds, &mut progress);
+        let mut progress = Progress::new(&configuration, losses.len() * self.seeds);
+        let comparison = compare(&data, &configuration, &losses, self.seeds, &mut progress);
         progress.finish();
         let comparison = comparison?;
         comparison.notices.iter().for_each(note);

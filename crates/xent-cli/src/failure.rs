@@ -21,6 +21,9 @@ pub(crate) enum Failure {
     /// Training, judging or predicting fails.
     #[error(transparent)]
     Experiment(#[from] ExperimentError),
+    /// The user has ended it, and it can go on.
+    #[error("{0}")]
+    Interrupted(String),
     /// The standard output cannot be written.
     #[error("the standard output cannot be written: {0}")]
     Output(#[from] std::io::Error),

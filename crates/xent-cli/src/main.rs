@@ -9,6 +9,7 @@ mod numbers;
 mod page;
 mod progress;
 mod recipe;
+mod run_directory;
 mod saved;
 mod terminal;
 mod train;
@@ -50,6 +51,10 @@ fn main() -> ExitCode {
         // The reader has seen enough, as in `xent list | head -1`.
         Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
+        }
+        Err(Failure::Interrupted(text)) => {
+            terminal::note(&text);
+            ExitCode::from(interrupt::EXIT_CODE)
         }
         Err(failure) => {
             terminal::complain(&failure.to_string());

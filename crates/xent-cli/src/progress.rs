@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use xent_train::compare::ComparisonObserver;
 use xent_train::data::Task;
-use xent_train::experiment::WeightedLoss;
+use xent_train::experiment::{Configuration, WeightedLoss};
 use xent_train::fit::{Epoch, Observer, Step};
 use xent_train::report::short;
 
@@ -20,8 +20,9 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// For `trainings` models, each of `epochs` epochs.
-    pub(crate) fn new(task: Task, epochs: usize, trainings: usize) -> Self {
+    /// For so many models.
+    pub(crate) fn new(configuration: &Configuration, trainings: usize) -> Self {
+        let (task, epochs) = (configuration.task, configuration.settings.epochs);
         let bar = ProgressBar::new((epochs * trainings) as u64);
         let style = ProgressStyle::with_template("{bar:16.cyan/dim} {wide_msg} {eta}");
         bar.set_style(style.expect("the template is valid").progress_chars("━╸━"));

@@ -1,67 +1,166 @@
 //! What `train` and `compare` have in common: data and how to train.
 
 use crate::failure::{Failure, Result};
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use std::path::{Path, PathBuf};
-use xent_train::data::{Table, Task, builtin_target};
-use xent_train::error::RunError;
-use xent_train::fit::Settings;
+use crate::run_directory::named;
+use std::path::PathBuf;
+use std::str::FromStr;
+use xent_train::data::{Augmentation, Dataset, Reading, Task};
+use xent_train::experiment::{Configuration, WeightedLoss};
+use xent_train::fit::{Schedule, Settings};
+use xent_train::model::Architecture;
 use xent_train::optimizer::Optimizer;
-use xent_train::run::RunDirectory;
 
-/// The shape of a model.
+/// A kind of model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Architecture {
-    /// A weighted sum of the features
+enum Kind {
+    /// A weighted sum of the features or pixels
     Linear,
     /// Hidden layers with ReLU between them
     Mlp,
+    /// 3×3 convolutions with ReLU and 2×2 max-pooling, then a dense layer; for images
+    Cnn,
+    /// Embedding, LSTM and a dense layer; for texts
+    Lstm,
+}
+
+/// Which rows judge the result.
+#[derive(Clone, Debug)]
+enum TestRows {
+    Share(f64),
+    File(String),
+}
+
+impl FromStr for TestRows {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        Ok(text.parse().map_or_else(|_| Self::File(text.to_owned()), Self::Share))
+    }
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Recipe {
-    /// Column to predict; built-in tables have a usual one
-    #[arg(long, value_name = "COLUMN")]
+    /// Column to predict, by name or position from 0; built-in data has a usual one
+    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
     target: Option<String>,
+    /// Column of texts to predict it from, by name or position from 0
+    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
+    text: Option<String>,
+    /// Column that says how much each row counts
+    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
+    sample_weight: Option<String>,
+    /// Labels to keep, such as `cat,dog`; all unless given
+    #[arg(long, value_name = "LABELS", value_delimiter = ',', help_heading = "Data")]
+    classes: Vec<String>,
+    /// Size of images, such as `32` or `48x64` (height, width); that of most of them unless given
+    #[arg(long, value_name = "PIXELS", value_parser = size, help_heading = "Data")]
+    size: Option<[usize; 2]>,
+    /// Tokens that are read of a text [default: 128]
+    #[arg(long, value_name = "TOKENS", value_parser = at_least_one, help_heading = "Data")]
+    max_tokens: Option<usize>,
     /// What to predict; inferred from the column unless given
-    #[arg(long, value_parser = named(Task::ALL))]
+    #[arg(long, value_parser = named(Task::ALL), help_heading = "Data")]
     task: Option<Task>,
-    /// Shape of the model
-    #[arg(long, value_enum, default_value_t = Architecture::Mlp)]
-    model: Architecture,
-    /// Units of each hidden layer of an mlp, first to last [default: 128]
-    #[arg(long, value_name = "UNITS", value_delimiter = ',')]
+    /// Share of the rows that watch training
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value_t = 0.1,
+        allow_hyphen_values = true,
+        help_heading = "Data"
+    )]
+    validation: f64,
+    /// Share of the rows that judge the result, or a file with them [default: 0.2, or what the
+    /// data has in `test` beside `train`]
+    #[arg(long, value_name = "SHARE|FILE", allow_hyphen_values = true, help_heading = "Data")]
+    test: Option<TestRows>,
+    /// Kind of model; by the data unless given
+    #[arg(long, value_enum, help_heading = "Model")]
+    model: Option<Kind>,
+    /// Units of each hidden layer of an mlp, or behind the convolutions of a cnn [default: 128
+    /// for an mlp]
+    #[arg(long, value_name = "UNITS", value_delimiter = ',', help_heading = "Model")]
     hidden: Vec<usize>,
+    /// Channels of each convolution of a cnn [default: 32]
+    #[arg(long, value_name = "CHANNELS", value_delimiter = ',', help_heading = "Model")]
+    channels: Vec<usize>,
+    /// Numbers that stand for a token in an lstm [default: 64]
+    #[arg(long, value_name = "NUMBERS", help_heading = "Model")]
+    embedding: Option<usize>,
+    /// Units of an lstm [default: 64]
+    #[arg(long, help_heading = "Model")]
+    units: Option<usize>,
+    /// Read texts from both ends
+    #[arg(long, help_heading = "Model")]
+    bidirectional: bool,
+    /// Share of the hidden units that drop out in each step [default: 0, for an lstm 0.5]
+    #[arg(long, value_name = "SHARE", allow_hyphen_values = true, help_heading = "Model")]
+    dropout: Option<f64>,
     /// How gradients change the weights
-    #[arg(long, default_value = "adam", value_parser = named(Optimizer::ALL))]
+    #[arg(
+        long,
+        default_value = "adam",
+        value_parser = named(Optimizer::ALL),
+        help_heading = "Training"
+    )]
     optimizer: Optimizer,
-    /// Learning rate [default: 0.001 for adam and adamw, else 0.01]
-    #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
+    /// Learning rate [default: 0.001 for adam, adamw and rmsprop, else 0.01]
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true, help_heading = "Training")]
     lr: Option<f64>,
-    /// How often training sees all rows
-    #[arg(long, default_value_t = 50)]
-    epochs: usize,
-    /// Rows per step
-    #[arg(long, value_name = "ROWS", default_value_t = 64)]
-    batch_size: usize,
+    /// How the learning rate changes: constant, cosine, or step:every=EPOCHS,factor=FACTOR
+    #[arg(long, default_value = "constant", help_heading = "Training")]
+    schedule: Schedule,
+    /// Epochs in which the learning rate grows from 0
+    #[arg(
+        long,
+        value_name = "EPOCHS",
+        default_value_t = 0.0,
+        allow_hyphen_values = true,
+        help_heading = "Training"
+    )]
+    warmup: f64,
+    /// How often training sees all rows [default: 50, for a cnn 10, for an lstm 6]
+    #[arg(long, help_heading = "Training")]
+    epochs: Option<usize>,
+    /// Rows per step [default: 64, for a cnn or lstm 32]
+    #[arg(long, value_name = "ROWS", help_heading = "Training")]
+    batch_size: Option<usize>,
     /// λ of the penalty λ·Σ|w| on the weights
-    #[arg(long, value_name = "λ", default_value_t = 0.0, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "λ",
+        default_value_t = 0.0,
+        allow_hyphen_values = true,
+        help_heading = "Training"
+    )]
     l1: f64,
     /// λ of the penalty λ/2·Σw² on the weights
-    #[arg(long, value_name = "λ", default_value_t = 0.0, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "λ",
+        default_value_t = 0.0,
+        allow_hyphen_values = true,
+        help_heading = "Training"
+    )]
     l2: f64,
-    /// Share of the rows that watch training
-    #[arg(long, value_name = "SHARE", default_value_t = 0.1, allow_hyphen_values = true)]
-    validation: f64,
-    /// Share of the rows that judge the result
-    #[arg(long, value_name = "SHARE", default_value_t = 0.2, allow_hyphen_values = true)]
-    test: f64,
-    /// Decides the split, the first weights and the order of the rows
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// λ by which the optimizer shrinks all parameters [default: 0.01 for adamw, else 0]
+    #[arg(long, value_name = "λ", allow_hyphen_values = true, help_heading = "Training")]
+    weight_decay: Option<f64>,
+    /// Scale gradients down to this norm
+    #[arg(long, value_name = "NORM", allow_hyphen_values = true, help_heading = "Training")]
+    clip: Option<f64>,
+    /// Mirror images at random, left to right
+    #[arg(long, help_heading = "Training")]
+    flip: bool,
+    /// Shift images at random by up to so many pixels
+    #[arg(long, value_name = "PIXELS", default_value_t = 0, help_heading = "Training")]
+    crop: usize,
     /// Stop after so many epochs without a lower validation loss, and keep the best weights
-    #[arg(long, value_name = "EPOCHS")]
+    #[arg(long, value_name = "EPOCHS", help_heading = "Training")]
     early_stop: Option<usize>,
+    /// Decides the split, the first weights, the order of the rows and all other chance
+    #[arg(long, default_value_t = 0, help_heading = "Training")]
+    seed: u64,
     /// Directory to write to, instead of a new one in `runs`
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -70,122 +169,116 @@ pub(crate) struct Recipe {
     pub(crate) force: bool,
 }
 
-/// A table with the column to predict, and how.
-pub(crate) struct Ingredients {
-    pub(crate) table: Table,
-    pub(crate) target: String,
-    pub(crate) task: Task,
-    pub(crate) hidden: Vec<usize>,
-    pub(crate) shares: (f64, f64),
-    pub(crate) settings: Settings,
-}
-
 impl Recipe {
-    pub(crate) fn read(&self, data: &str) -> Result<Ingredients> {
-        let hidden = match (self.model, self.hidden.is_empty()) {
-            (Architecture::Linear, true) => Vec::new(),
-            (Architecture::Linear, false) => {
-                return Err(Failure::Usage(
-                    "--hidden: a linear model has no hidden layers; use --model mlp".to_owned(),
-                ));
-            }
-            (Architecture::Mlp, true) => vec![128],
-            (Architecture::Mlp, false) => self.hidden.clone(),
-        };
-        let table = Table::open(data)?;
-        let target = self.target.clone().or_else(|| builtin_target(data).map(str::to_owned));
-        let target = target.ok_or_else(|| {
-            let names: Vec<&str> = table.columns().iter().map(|c| c.name.as_str()).collect();
-            Failure::Usage(format!(
-                "--target is needed: which column of {data} to predict; it has {}",
-                names.join(", ")
-            ))
-        })?;
-        let task = self.task.map_or_else(|| Task::infer(&table, &target), Ok)?;
-        Ok(Ingredients {
-            table,
-            target,
+    /// The data, and how to train on it, with the usual loss.
+    pub(crate) fn read(&self, path_or_name: &str) -> Result<(Dataset, Configuration)> {
+        let data = Dataset::open(path_or_name, &self.reading())?;
+        let task = self.task.map_or_else(|| data.task(), Ok)?;
+        let kind = self.model.unwrap_or(match (data.images(), data.text()) {
+            (Some(_), _) => Kind::Cnn,
+            (None, Some(_)) => Kind::Lstm,
+            (None, None) => Kind::Mlp,
+        });
+        let configuration = Configuration {
+            data: path_or_name.to_owned(),
+            reading: data.reading().clone(),
             task,
-            hidden,
-            shares: (self.validation, self.test),
-            settings: self.settings(),
+            loss: WeightedLoss::usual(task),
+            architecture: self.architecture(kind)?,
+            dropout: self.dropout.unwrap_or(if kind == Kind::Lstm { 0.5 } else { 0.0 }),
+            validation: self.validation,
+            test: match self.test {
+                Some(TestRows::Share(share)) => share,
+                Some(TestRows::File(_)) | None => 0.2,
+            },
+            settings: self.settings(kind),
+        };
+        Ok((data, configuration))
+    }
+
+    fn reading(&self) -> Reading {
+        Reading {
+            target: self.target.clone().unwrap_or_default(),
+            text: self.text.clone(),
+            weight: self.sample_weight.clone(),
+            classes: self.classes.clone(),
+            size: self.size,
+            most_tokens: self.max_tokens,
+            test: match &self.test {
+                Some(TestRows::File(path)) => Some(path.clone()),
+                Some(TestRows::Share(_)) | None => None,
+            },
+            header: None,
+        }
+    }
+
+    fn architecture(&self, kind: Kind) -> Result<Architecture> {
+        let given = [
+            ("--hidden", !self.hidden.is_empty(), &[Kind::Mlp, Kind::Cnn][..]),
+            ("--channels", !self.channels.is_empty(), &[Kind::Cnn]),
+            ("--embedding", self.embedding.is_some(), &[Kind::Lstm]),
+            ("--units", self.units.is_some(), &[Kind::Lstm]),
+            ("--bidirectional", self.bidirectional, &[Kind::Lstm]),
+            ("--dropout", self.dropout.is_some(), &[Kind::Mlp, Kind::Cnn, Kind::Lstm]),
+        ];
+        let name = |kind: &Kind| format!("--model {}", format!("{kind:?}").to_lowercase());
+        if let Some((option, _, kinds)) =
+            given.iter().find(|(_, is_given, kinds)| *is_given && !kinds.contains(&kind))
+        {
+            let others: Vec<String> = kinds.iter().map(name).collect();
+            return Err(Failure::Usage(format!("{option} is for {}", others.join(" or "))));
+        }
+        let or = |sizes: &[usize], usual: &[usize]| {
+            if sizes.is_empty() { usual.to_vec() } else { sizes.to_vec() }
+        };
+        Ok(match kind {
+            Kind::Linear => Architecture::Linear,
+            Kind::Mlp => Architecture::Mlp { hidden: or(&self.hidden, &[128]) },
+            Kind::Cnn => Architecture::Cnn {
+                channels: or(&self.channels, &[32]),
+                hidden: self.hidden.clone(),
+            },
+            Kind::Lstm => Architecture::Lstm {
+                embedding: self.embedding.unwrap_or(64),
+                units: self.units.unwrap_or(64),
+                bidirectional: self.bidirectional,
+            },
         })
     }
 
-    fn settings(&self) -> Settings {
+    fn settings(&self, kind: Kind) -> Settings {
+        let (epochs, batch_size) = match kind {
+            Kind::Linear | Kind::Mlp => (50, 64),
+            Kind::Cnn => (10, 32),
+            Kind::Lstm => (6, 32),
+        };
         Settings {
             optimizer: self.optimizer,
             learning_rate: self.lr.unwrap_or_else(|| self.optimizer.default_learning_rate()),
-            epochs: self.epochs,
-            batch_size: self.batch_size,
+            schedule: self.schedule,
+            warm_up: self.warmup,
+            epochs: self.epochs.unwrap_or(epochs),
+            batch_size: self.batch_size.unwrap_or(batch_size),
             l1: self.l1,
             l2: self.l2,
+            weight_decay: self.weight_decay,
+            clip: self.clip,
+            augmentation: Augmentation { flip: self.flip, crop: self.crop },
             early_stop: self.early_stop,
             seed: self.seed,
         }
     }
 }
 
-/// A directory in `runs` that does not exist yet, named after what is in it.
-pub(crate) fn new_directory(parts: &[&str]) -> PathBuf {
-    let plain = |c: char| if c.is_alphanumeric() || "._=@".contains(c) { c } else { '-' };
-    let name: String = parts.join("-").chars().map(plain).collect();
-    let runs = Path::new("runs");
-    let numbered = (2..).map(|number| runs.join(format!("{name}-{number}")));
-    std::iter::once(runs.join(&name))
-        .chain(numbered)
-        .find(|path| !path.exists())
-        .expect("there are endlessly many names")
+/// `32` is a square, `48x64` are height and width.
+fn size(text: &str) -> std::result::Result<[usize; 2], String> {
+    let (height, width) = text.split_once(['x', '×']).unwrap_or((text, text));
+    Ok([at_least_one(height)?, at_least_one(width)?])
 }
 
-/// The name of a table without folders and extension.
-pub(crate) fn stem(data: &str) -> &str {
-    Path::new(data).file_stem().and_then(|stem| stem.to_str()).unwrap_or("data")
-}
-
-/// Refuses a directory that `marker` says is in use, before any work is done.
-pub(crate) fn check_free(path: &Path, marker: &str, force: bool) -> Result {
-    let taken = |problem: &str| Err(Failure::Usage(format!("{}: {problem}", path.display())));
-    if path.exists() && !path.is_dir() {
-        return taken("this is a file; --out is a directory");
+fn at_least_one(text: &str) -> std::result::Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..) => Ok(number),
+        _ => Err(format!("`{text}` is no whole number above 0")),
     }
-    match path.join(marker).exists() && !force {
-        true => taken(&format!(
-            "there is a {marker} already; choose another --out, or replace it with --force"
-        )),
-        false => Ok(()),
-    }
-}
-
-/// Writes to a directory, so that neither a failure nor an interruption leaves a part of it:
-/// `marker`, which says that all is there, goes first and comes last.
-pub(crate) fn save(
-    path: &Path,
-    marker: &str,
-    write: impl FnOnce(&RunDirectory) -> Result,
-) -> Result {
-    crate::interrupt::without(|| {
-        let is_new = !path.exists();
-        let old = path.join(marker);
-        if old.exists() {
-            std::fs::remove_file(&old).map_err(|source| RunError::Io { path: old, source })?;
-        }
-        let written = RunDirectory::create(path).map_err(Failure::from).and_then(|run| write(&run));
-        if written.is_err() && is_new {
-            // The error that matters is the first one.
-            let _ = std::fs::remove_dir_all(path);
-        }
-        written
-    })
-}
-
-/// Reads one of `all` by its name.
-fn named<T, const N: usize>(all: [T; N]) -> impl TypedValueParser<Value = T>
-where
-    T: Copy + ToString + Send + Sync + 'static,
-{
-    let names = all.map(|value| clap::builder::PossibleValue::new(value.to_string()));
-    PossibleValuesParser::new(names).map(move |name| {
-        all.into_iter().find(|value| value.to_string() == name).expect("only names are possible")
-    })
 }

@@ -5,31 +5,30 @@ use crate::terminal::{Output, note};
 use crate::train::print_result;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use xent_train::data::Table;
 use xent_train::experiment::{Predictions, Saved};
 use xent_train::run::write_file;
 
-/// Judge a trained model on a table
+/// Judge a trained model on other rows
 #[derive(Debug, clap::Args)]
 pub(crate) struct Evaluate {
     /// Directory that `xent train` has written
     run: PathBuf,
-    /// Table with the columns of training, the target among them
+    /// Data as training had it: a table with its columns, the target among them, or images
     data: String,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Predict the target of a table with a trained model
+/// Predict with a trained model
 ///
-/// Prints CSV with a line per row of the table, in its order: the prediction, and for classes
+/// Prints CSV with a line per row of the table or image, in its order: the prediction, and for classes
 /// the probability of each.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Predict {
     /// Directory that `xent train` has written
     run: PathBuf,
-    /// Table with the columns of training; it need not have the target
+    /// Data as training had it, with or without the target: a table, a folder of images, an image
     data: String,
     /// File to write to instead, .csv or .tsv
     #[arg(short, long, value_name = "FILE")]
@@ -39,7 +38,7 @@ pub(crate) struct Predict {
 impl Evaluate {
     pub(crate) fn run(&self, output: &mut Output) -> Result {
         let saved = Saved::open(&self.run)?;
-        let (result, notices) = saved.evaluate(Table::open(&self.data)?)?;
+        let (result, notices) = saved.evaluate(saved.read(&self.data)?)?;
         notices.iter().for_each(note);
         if self.json {
             serde_json::to_writer_pretty(&mut *output, &result)?;
@@ -55,7 +54,7 @@ impl Predict {
         crate::interrupt::wait_for_writing();
         let delimiter = self.output.as_deref().map_or(Ok(b','), delimiter)?;
         let saved = Saved::open(&self.run)?;
-        let (predictions, notices) = saved.predict(&Table::open(&self.data)?)?;
+        let (predictions, notices) = saved.predict(&saved.read(&self.data)?)?;
         notices.iter().for_each(note);
         let Some(path) = &self.output else {
             return write(&predictions, delimiter, std::io::BufWriter::new(output));

@@ -195,7 +195,7 @@ fn a_regression_is_trained_saved_evaluated_and_predicted() {
     assert!(run["test"]["r2"].as_f64() > Some(0.99), "{}", run["test"]);
     assert_eq!(
         names(&folder.join("run")),
-        ["history.csv", "model.safetensors", "report.html", "run.json"]
+        ["checkpoints", "history.csv", "model.safetensors", "report.html", "run.json"]
     );
 
     let result = json(&printed(folder, &["evaluate", "run", "line.csv", "--json"]));
@@ -328,21 +328,4 @@ fn a_reader_that_stops_is_no_error() {
         let output = child.wait_with_output().unwrap();
         assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
     }
-}
-
-#[cfg(unix)]
-#[test]
-fn an_interrupt_leaves_nothing() {
-    let folder = tables();
-    let arguments = ["train", "line.csv", "--target", "y", "--epochs", "100000000"];
-    let child = Command::new(env!("CARGO_BIN_EXE_xent"))
-        .current_dir(folder.path())
-        .args(arguments)
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    std::thread::sleep(std::time::Duration::from_secs(1));
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
-    assert_eq!(names(folder.path()), ["line.csv", "sides.csv"]);
 }

@@ -4,7 +4,7 @@
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use crate::data::{Notice, Table, Task};
+use crate::data::{Dataset, Notice, Task};
 use crate::experiment::{Configuration, ExperimentError, Prepared, WeightedLoss, train};
 use crate::fit::{Epoch, Observer};
 use crate::metrics::Figure;
@@ -149,6 +149,7 @@ pub fn usual_losses(task: Task) -> Vec<WeightedLoss> {
 /// One training of a comparison.
 struct Trial {
     history: Vec<Epoch>,
+    seconds: Vec<f64>,
     figures: Vec<Figure>,
     first_gradient_norm: f64,
 }
@@ -160,7 +161,7 @@ struct Trial {
 /// # Errors
 /// As [`train`]; the first failure ends the comparison.
 pub fn compare(
-    table: &Table,
+    data: &Dataset,
     configuration: &Configuration,
     losses: &[WeightedLoss],
     seeds: usize,
@@ -171,9 +172,9 @@ pub fn compare(
     let mut trials: Vec<Vec<Trial>> = losses.iter().map(|_| Vec::new()).collect();
     let (mut notices, mut rows) = (Vec::new(), [0; 3]);
     for &seed in &seeds {
-        let Configuration { target, task, validation, test, .. } = configuration;
+        let Configuration { task, validation, test, .. } = configuration;
         let shares = (*validation, *test);
-        let prepared = Prepared::new(table.clone(), target, Some(*task), shares, seed)?;
+        let prepared = Prepared::new(data.clone(), Some(*task), shares, seed)?;
         if seed == first {
             let split = prepared.split();
             notices = prepared.notices().to_vec();
@@ -187,6 +188,7 @@ pub fn compare(
             let trained = train(&prepared, &configuration, observer)?;
             trials.push(Trial {
                 history: trained.fitted.history,
+                seconds: trained.fitted.seconds,
                 figures: trained.test.metrics.figures(),
                 first_gradient_norm: trained.fitted.first_gradient_norm,
             });
@@ -194,8 +196,8 @@ pub fn compare(
     }
     let test_to_train = rows[2] as f64 / rows[0] as f64;
     Ok(Comparison {
-        data: table.name().to_owned(),
-        target: configuration.target.clone(),
+        data: data.table().name().to_owned(),
+        target: data.target().to_owned(),
         task: configuration.task,
         rows,
         seeds,
@@ -234,10 +236,7 @@ fn contenders(
         let norms: Vec<f64> = trials.iter().map(|trial| trial.first_gradient_norm).collect();
         let seconds: Vec<f64> = trials
             .iter()
-            .map(|trial| {
-                let total: f64 = trial.history.iter().map(|epoch| epoch.seconds).sum();
-                total / trial.history.len() as f64
-            })
+            .map(|trial| trial.seconds.iter().sum::<f64>() / trial.seconds.len() as f64)
             .collect();
         Contender {
             loss: loss.to_string(),
@@ -447,26 +446,25 @@ fn section(title: &str, blocks: Vec<Block>) -> Section {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Reading;
     use crate::fit::Settings;
-    use crate::optimizer::Optimizer;
+    use crate::model::Architecture;
 
     fn configuration() -> Configuration {
         Configuration {
-            target: "species".to_owned(),
+            data: "iris".to_owned(),
+            reading: Reading::default(),
             task: Task::Classes,
             loss: WeightedLoss::usual(Task::Classes),
-            hidden: vec![4],
+            architecture: Architecture::Mlp { hidden: vec![4] },
+            dropout: 0.0,
             validation: 0.1,
             test: 0.2,
             settings: Settings {
-                optimizer: Optimizer::Adam,
-                learning_rate: 0.01,
                 epochs: 2,
                 batch_size: 16,
-                l1: 0.0,
-                l2: 0.0,
-                early_stop: None,
                 seed: 3,
+                ..crate::fit::tests::settings()
             },
         }
     }
@@ -506,12 +504,12 @@ mod tests {
 
     #[test]
     fn losses_differ_by_nothing_but_the_loss() {
-        let table = Table::builtin("iris").unwrap();
+        let data = Dataset::open("iris", &Reading::default()).unwrap();
         let losses: Vec<WeightedLoss> = ["cross_entropy", "mse_softmax", "cross_entropy"]
             .iter()
             .map(|text| text.parse().unwrap())
             .collect();
-        let comparison = compare(&table, &configuration(), &losses, 2, &mut ()).unwrap();
+        let comparison = compare(&data, &configuration(), &losses, 2, &mut ()).unwrap();
         assert_eq!(comparison.seeds, [3, 4]);
         let [first, other, again] = &comparison.losses[..] else { panic!("three losses") };
         let losses_of = |contender: &Contender| -> Vec<Vec<f64>> {
@@ -534,9 +532,9 @@ mod tests {
             let losses = usual_losses(task);
             assert_eq!(losses[0].to_string(), WeightedLoss::usual(task).to_string());
         }
-        let table = Table::builtin("iris").unwrap();
+        let data = Dataset::open("iris", &Reading::default()).unwrap();
         let losses = usual_losses(Task::Regression);
-        let error = compare(&table, &configuration(), &losses, 1, &mut ()).unwrap_err();
+        let error = compare(&data, &configuration(), &losses, 1, &mut ()).unwrap_err();
         assert!(error.to_string().contains("use cross_entropy"), "{error}");
     }
 }

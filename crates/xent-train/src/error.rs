@@ -43,7 +43,7 @@ pub enum DataProblem {
     #[error("cannot be read: {0}")]
     Unreadable(#[source] std::io::Error),
     /// The file's extension names no format that is read.
-    #[error("the extension must be one of .csv, .tsv, .tab and .parquet")]
+    #[error("the extension must be one of .csv, .tsv, .tab, .jsonl, .ndjson and .parquet")]
     UnknownFormat,
     /// Neither a file nor a built-in table.
     #[error("no such file, and no built-in table of this name; built in are {}{}", .names.join(", "), did_you_mean(.nearest.as_deref()))]
@@ -135,6 +135,58 @@ pub enum DataProblem {
         /// What they would have to be enough for.
         needed: String,
     },
+    /// A line that is no JSON object.
+    #[error("not a JSON object: {0}")]
+    NotJson(String),
+    /// A list or an object within a row.
+    #[error("lists and objects are not read; make it a number or text, or leave it out")]
+    Nested,
+    /// Data whose target cannot be guessed.
+    #[error("--target is needed: which column to predict; it has {}", shortened(.0))]
+    TargetNeeded(Vec<String>),
+    /// A class that was asked for and that no row has.
+    #[error("no row has the class `{class}`{}", did_you_mean(.nearest.as_deref()))]
+    MissingClass {
+        /// The class.
+        class: String,
+        /// The most similar class, if any is similar.
+        nearest: Option<String>,
+    },
+    /// A weight that is none.
+    #[error("a weight is {0}, but must be a number of 0 or more")]
+    Weight(f64),
+    /// Nothing but weights of 0.
+    #[error("every row has the weight 0, so there is nothing to learn")]
+    NoWeight,
+    /// Texts that have nothing in common.
+    #[error("no word stands in 2 of the training texts, so there is nothing to learn")]
+    NoWords,
+    /// A folder without images.
+    #[error(
+        "no images here; needed is one folder of JPEG or PNG files per class, perhaps below \
+         `train` and `test`, or the files of CIFAR-10 (.bin) or MNIST (-ubyte)"
+    )]
+    NoPictures,
+    /// Images that cannot be decoded.
+    #[error("{} cannot be read: {}{}", numbered(*.count, "image"), .files.join(", "), more(*.count, .files.len()))]
+    UnreadableImages {
+        /// How many.
+        count: usize,
+        /// The first of them, each with the reason.
+        files: Vec<String>,
+    },
+    /// A batch of CIFAR-10 that is cut off or something else.
+    #[error("{bytes} bytes are no whole number of CIFAR-10 records of 3073")]
+    Cifar {
+        /// Length of the file.
+        bytes: usize,
+    },
+    /// An IDX file that is cut off or something else.
+    #[error("not a complete IDX file of bytes, as MNIST has, with as many labels as images")]
+    Idx,
+    /// Data without images for a model that needs them.
+    #[error("the model takes images of {}×{}×{}; give it a folder of images", .0[0], .0[1], .0[2])]
+    NotImages([usize; 3]),
     /// A share of the rows outside its range.
     #[error(
         "the shares for validation ({validation}) and test ({test}) must be 0 or more and together below 1"
@@ -212,6 +264,12 @@ pub enum RunError {
     /// The directory holds no run.
     #[error("{} is not a run directory: it has no run.json", .0.display())]
     NotARun(PathBuf),
+    /// The run is finished.
+    #[error("{} holds a finished run; there is nothing to resume", .0.display())]
+    Finished(PathBuf),
+    /// The directory holds nothing to go on from.
+    #[error("{} has no whole checkpoint to resume from", .0.display())]
+    NoCheckpoint(PathBuf),
     /// A file or directory cannot be read or written.
     #[error("{}: {source}", .path.display())]
     Io {
@@ -268,6 +326,15 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 
 fn did_you_mean(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+}
+
+fn numbered(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+fn more(all: usize, shown: usize) -> String {
+    if all > shown { format!(" and {} more", all - shown) } else { String::new() }
 }
 
 fn odd_cell(text: &Option<(Place, String)>) -> String {

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{AdaGradConfig, AdamConfig, AdamWConfig, ModuleOptimizer, SgdConfig};
+use burn::optim::{
+    AdaGradConfig, AdamConfig, AdamWConfig, ModuleOptimizer, RmsPropConfig, SgdConfig,
+};
 use serde::{Deserialize, Serialize};
 
 /// How gradients change the weights.
@@ -16,15 +19,18 @@ pub enum Optimizer {
     Momentum,
     /// Adam with β₁ = 0.9, β₂ = 0.999 and ε = 1e-8.
     Adam,
-    /// Adam with decoupled weight decay of 0.01 on all parameters.
+    /// Adam with decoupled weight decay on all parameters, of 0.01 unless given.
     AdamW,
     /// AdaGrad with ε = 1e-10.
     Adagrad,
+    /// RMSprop with α = 0.99 and ε = 1e-8.
+    RmsProp,
 }
 
 impl Optimizer {
     /// All optimisers, in the order in which to list them.
-    pub const ALL: [Self; 5] = [Self::Sgd, Self::Momentum, Self::Adam, Self::AdamW, Self::Adagrad];
+    pub const ALL: [Self; 6] =
+        [Self::Sgd, Self::Momentum, Self::Adam, Self::AdamW, Self::Adagrad, Self::RmsProp];
 
     /// The name used on the command line and in files.
     pub fn name(self) -> &'static str {
@@ -34,6 +40,7 @@ impl Optimizer {
             Self::Adam => "adam",
             Self::AdamW => "adamw",
             Self::Adagrad => "adagrad",
+            Self::RmsProp => "rmsprop",
         }
     }
 
@@ -41,22 +48,37 @@ impl Optimizer {
     pub fn default_learning_rate(self) -> f64 {
         match self {
             Self::Sgd | Self::Momentum | Self::Adagrad => 0.01,
-            Self::Adam | Self::AdamW => 0.001,
+            Self::Adam | Self::AdamW | Self::RmsProp => 0.001,
         }
     }
 
+    /// With a weight decay, or that of the optimiser. But for AdamW, it is a
+    /// penalty on all parameters, biases included, as in other frameworks.
     // Burn's defaults differ from the published ones that users know (ε = 1e-5,
     // a dampening of 0.1), so every setting is given.
-    pub(crate) fn build(self) -> ModuleOptimizer {
+    pub(crate) fn build(self, weight_decay: Option<f64>) -> ModuleOptimizer {
+        const ADAMW_DECAY: f64 = 0.01;
+        let penalty = weight_decay.filter(|decay| *decay > 0.0);
+        let penalty = penalty.map(|decay| WeightDecayConfig::new(decay as f32));
         match self {
-            Self::Sgd => SgdConfig::new().init(),
+            Self::Sgd => SgdConfig::new().with_weight_decay(penalty).init(),
             Self::Momentum => {
                 let momentum = MomentumConfig::new().with_momentum(0.9).with_dampening(0.0);
-                SgdConfig::new().with_momentum(Some(momentum)).init()
+                SgdConfig::new().with_momentum(Some(momentum)).with_weight_decay(penalty).init()
             }
-            Self::Adam => AdamConfig::new().with_epsilon(1e-8).init(),
-            Self::AdamW => AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(0.01).init(),
-            Self::Adagrad => AdaGradConfig::new().with_epsilon(1e-10).init(),
+            Self::Adam => AdamConfig::new().with_epsilon(1e-8).with_weight_decay(penalty).init(),
+            Self::AdamW => {
+                let decay = weight_decay.unwrap_or(ADAMW_DECAY) as f32;
+                AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(decay).init()
+            }
+            Self::Adagrad => {
+                AdaGradConfig::new().with_epsilon(1e-10).with_weight_decay(penalty).init()
+            }
+            Self::RmsProp => RmsPropConfig::new()
+                .with_momentum(0.0)
+                .with_epsilon(1e-8)
+                .with_weight_decay(penalty)
+                .init(),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 
 const RUN: &str = "run.json";
 const HISTORY: &str = "history.csv";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What a run was and came to: the content of `run.json`. `C` is the
 /// configuration of training.
@@ -124,6 +124,18 @@ impl RunDirectory {
         let path = path.into();
         if !path.join(RUN).is_file() {
             return Err(RunError::NotARun(path));
+        }
+        Ok(Self { path })
+    }
+
+    /// The directory of a run that is not finished.
+    ///
+    /// # Errors
+    /// There is no such directory, or its run is finished.
+    pub fn unfinished(path: impl Into<PathBuf>) -> Result<Self, RunError> {
+        let path = path.into();
+        if path.join(RUN).exists() {
+            return Err(RunError::Finished(path));
         }
         Ok(Self { path })
     }
@@ -269,7 +281,7 @@ mod extended {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Table, Task};
+    use crate::data::{Dataset, Reading, Task};
     use crate::metrics::{Classification, Regression};
 
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -286,12 +298,11 @@ mod tests {
     }
 
     fn run(loss: f64, metrics: Metrics) -> Run<Configuration> {
-        let table = Table::builtin("iris").unwrap();
-        let split = Split::new(&table, "species", Task::Classes, 0.1, 0.2, 1).unwrap();
-        let train = table.select(&split.train);
-        let (encoder, notices) = Encoder::fit(&train, "species", Task::Classes).unwrap();
+        let iris = Dataset::open("iris", &Reading::default()).unwrap();
+        let split = iris.split(Task::Classes, (0.1, 0.2), 1).unwrap();
+        let (encoder, notices) = Encoder::fit(&iris.select(&split.train), Task::Classes).unwrap();
         let configuration = Configuration { loss: "focal:gamma=2".to_owned(), lr: 0.1 + 0.2 };
-        let data = Data::new("iris", table.fingerprint(), &split, notices);
+        let data = Data::new("iris", iris.fingerprint(), &split, notices);
         Run::new(configuration, data, TestResult { loss, metrics }, encoder)
     }
 
@@ -393,9 +404,9 @@ mod tests {
         assert_eq!(message("{\"format\":"), ": EOF while parsing a value at line 1 column 10");
         assert_eq!(
             message("{\"format\": 7}"),
-            ": written in format 7, this version reads format 1"
+            ": written in format 7, this version reads format 2"
         );
-        assert_eq!(message("{\"format\": 1}"), ": missing field `versions` at line 1 column 13");
+        assert_eq!(message("{\"format\": 2}"), ": missing field `versions` at line 1 column 13");
         directory.write("history.csv", b"epoch,train_loss\n1,x\n").unwrap();
         let error = directory.read_history::<Epoch>().unwrap_err().to_string();
         assert!(error.contains("history.csv: ") && error.contains("line: 2"), "{error}");

@@ -1,6 +1,6 @@
 //! The weights of a model as the bytes of a safetensors file.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
@@ -91,24 +91,39 @@ pub fn to_safetensors<M: Module>(model: &M) -> Result<Vec<u8>, WeightsError> {
 /// model in name, shape and type.
 pub fn from_safetensors<M: Module>(model: M, bytes: &[u8]) -> Result<M, WeightsError> {
     let file = SafeTensors::deserialize(bytes)?;
-    let mut stored: BTreeMap<&str, TensorView<'_>> = file.iter().collect();
-    let mut values = HashMap::new();
-    for Weight { name, shape: expected, .. } in named_weights(&model) {
-        let Some(view) = stored.remove(name.as_str()) else {
-            return Err(WeightsError::Missing { name });
-        };
+    let mut stored = HashMap::new();
+    for (name, view) in file.iter() {
+        let name = name.to_owned();
         if view.dtype() != Dtype::F32 {
             return Err(WeightsError::Type { name, actual: view.dtype() });
         }
-        if view.shape() != expected {
-            return Err(WeightsError::Shape { name, expected, actual: view.shape().to_vec() });
-        }
         let (numbers, _) = view.data().as_chunks::<4>();
-        let numbers: Vec<f32> = numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        let numbers = numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        stored.insert(name, (view.shape().to_vec(), numbers));
+    }
+    with_weights(model, stored)
+}
+
+/// `model` with weights of these shapes by their names.
+///
+/// # Errors
+/// Weights that are not exactly those of the model in name and shape.
+pub(crate) fn with_weights<M: Module>(
+    model: M,
+    mut stored: HashMap<String, (Vec<usize>, Vec<f32>)>,
+) -> Result<M, WeightsError> {
+    let mut values = HashMap::new();
+    for Weight { name, shape: expected, .. } in named_weights(&model) {
+        let Some((actual, numbers)) = stored.remove(&name) else {
+            return Err(WeightsError::Missing { name });
+        };
+        if actual != expected {
+            return Err(WeightsError::Shape { name, expected, actual });
+        }
         values.insert(name, TensorData::new(numbers, expected));
     }
-    if let Some(name) = stored.into_keys().next() {
-        return Err(WeightsError::Unexpected { name: name.to_owned() });
+    if let Some(name) = stored.into_keys().min() {
+        return Err(WeightsError::Unexpected { name });
     }
     Ok(model.map(&mut Writer { path: Vec::new(), values }))
 }

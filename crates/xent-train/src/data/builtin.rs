@@ -1,5 +1,7 @@
 use linfa_datasets as datasets;
 
+use super::generated::{SHAPES, reviews};
+use super::pictures::CLASS;
 use super::{Column, Table, Values};
 use crate::error::{DataError, DataProblem, nearest};
 
@@ -10,11 +12,12 @@ struct Builtin {
     load: fn() -> Vec<Column>,
 }
 
-const BUILTIN: [Builtin; 4] = [
+const BUILTIN: [Builtin; 5] = [
     Builtin { name: "wine-quality", target: "quality", load: wine_quality },
     Builtin { name: "diabetes", target: "progression", load: diabetes },
     Builtin { name: "iris", target: "species", load: iris },
     Builtin { name: "linnerud", target: "weight", load: linnerud },
+    Builtin { name: "reviews", target: "verdict", load: reviews },
 ];
 
 /// The names of the data sets that are part of the program:
@@ -25,13 +28,21 @@ const BUILTIN: [Builtin; 4] = [
 /// | `diabetes` | 441 patients | 10 measurements | `progression` after a year |
 /// | `iris` | 150 flowers | 4 lengths | `species`, 3 kinds |
 /// | `linnerud` | 20 men | 3 exercises, 3 measures of the body | `weight` |
+/// | `reviews` | 1,600 generated sentences | their words | `verdict`, good or bad |
+/// | `shapes` | 1,600 generated images | 3×32×32 pixels | `class`, 4 shapes |
 pub fn builtin_names() -> impl Iterator<Item = &'static str> {
-    BUILTIN.iter().map(|builtin| builtin.name)
+    BUILTIN.iter().map(|builtin| builtin.name).chain([SHAPES])
 }
 
 /// The column that is usually predicted in a built-in data set.
 pub fn builtin_target(name: &str) -> Option<&'static str> {
-    find(name).map(|builtin| builtin.target)
+    let shapes = name.eq_ignore_ascii_case(SHAPES).then_some(CLASS);
+    find(name).map(|builtin| builtin.target).or(shapes)
+}
+
+/// The column of texts in a built-in data set that has one.
+pub fn builtin_text(name: &str) -> Option<&'static str> {
+    find(name).filter(|builtin| builtin.name == "reviews").map(|_| "text")
 }
 
 pub(super) fn table(name: &str) -> Result<Table, DataError> {
@@ -121,8 +132,9 @@ mod tests {
             ("diabetes", 441, 11, Task::Regression),
             ("iris", 150, 5, Task::Classes),
             ("linnerud", 20, 6, Task::Regression),
+            ("reviews", 1600, 2, Task::Binary),
         ];
-        assert_eq!(builtin_names().count(), tables.len());
+        assert_eq!(builtin_names().count(), tables.len() + 1);
         for (name, rows, columns, task) in tables {
             let table = Table::builtin(name).unwrap();
             assert_eq!((table.rows(), table.columns().len()), (rows, columns), "{name}");
@@ -155,7 +167,7 @@ mod tests {
         assert_eq!(
             Table::open("diabets").unwrap_err().to_string(),
             "diabets: no such file, and no built-in table of this name; built in are \
-             wine-quality, diabetes, iris, linnerud; did you mean `diabetes`?"
+             wine-quality, diabetes, iris, linnerud, reviews, shapes; did you mean `diabetes`?"
         );
     }
 }

@@ -51,6 +51,15 @@ pub enum Notice {
         /// If nearly all cells are numbers, the place and text of one that is not.
         text: Option<String>,
     },
+    /// Texts were cut after so many tokens.
+    LongTexts {
+        /// The column.
+        column: String,
+        /// How many texts.
+        texts: usize,
+        /// How many tokens are read.
+        most_tokens: usize,
+    },
     /// Cells with a category that training has not seen were encoded as no category.
     UnseenCategory {
         /// The column.
@@ -95,6 +104,12 @@ impl fmt::Display for Notice {
                     None => Ok(()),
                 }
             }
+            Self::LongTexts { column, texts, most_tokens } => write!(
+                f,
+                "`{column}`: {} cut after {}",
+                count(*texts, "text"),
+                count(*most_tokens, "token")
+            ),
             Self::UnseenCategory { column, cells, example } => {
                 write!(f, "`{column}`: {} not seen in training", count(*cells, "value"))?;
                 match example {

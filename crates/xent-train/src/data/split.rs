@@ -1,7 +1,7 @@
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-use super::encoder::class_of;
+use super::target::class_of;
 use super::task::Labels;
 use super::{Table, Task};
 use crate::error::{DataError, DataProblem};

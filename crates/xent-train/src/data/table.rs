@@ -2,7 +2,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Notice, builtin, parquet, text};
+use super::target::text as text_of;
+use super::{Notice, builtin, json, parquet, text};
 use crate::error::{DataError, DataProblem, Place, nearest};
 
 /// Named columns of equal length.
@@ -43,20 +44,34 @@ pub struct Fingerprint {
     pub xxh3: String,
 }
 
+/// What the first line of a text file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Header {
+    /// The names of the columns.
+    Names,
+    /// A row; columns are named by their position from 0.
+    None,
+}
+
 impl Table {
     /// Opens a file, or else a built-in table of that name.
     ///
     /// # Errors
     /// As [`Table::read`] and [`Table::builtin`].
     pub fn open(path_or_name: &str) -> Result<Self, DataError> {
+        Self::open_with(path_or_name, Header::Names)
+    }
+
+    pub(super) fn open_with(path_or_name: &str, header: Header) -> Result<Self, DataError> {
         let path = Path::new(path_or_name);
         let is_path = path.exists() || path.extension().is_some() || path.components().count() > 1;
-        if is_path { Self::read(path) } else { Self::builtin(path_or_name) }
+        if is_path { Self::read_with(path, header) } else { Self::builtin(path_or_name) }
     }
 
     /// Reads a table with a header from a file; the extension tells the format:
     /// `.csv` (commas, or semicolons if the header has no comma), `.tsv` or
-    /// `.tab` (tabs), `.parquet` (flat columns).
+    /// `.tab` (tabs), `.jsonl` or `.ndjson` (an object per line), `.parquet`
+    /// (flat columns).
     ///
     /// A column of numbers is numeric, any other is text. An empty cell and
     /// `NA`, `N/A`, `null`, `None` and `?` in any case are missing; `NaN` is an
@@ -65,10 +80,15 @@ impl Table {
     /// # Errors
     /// Names the file, and the row and column where there is one.
     pub fn read(path: &Path) -> Result<Self, DataError> {
+        Self::read_with(path, Header::Names)
+    }
+
+    fn read_with(path: &Path, header: Header) -> Result<Self, DataError> {
         let extension = path.extension().and_then(|extension| extension.to_str());
         match extension.map(str::to_ascii_lowercase).as_deref() {
-            Some("csv") => text::read(path, text::Delimiter::CommaOrSemicolon),
-            Some("tsv" | "tab") => text::read(path, text::Delimiter::Tab),
+            Some("csv") => text::read(path, text::Delimiter::CommaOrSemicolon, header),
+            Some("tsv" | "tab") => text::read(path, text::Delimiter::Tab, header),
+            Some("jsonl" | "ndjson") => json::read(path),
             Some("parquet") => parquet::read(path),
             _ => {
                 let problem = match path.metadata() {
@@ -184,25 +204,16 @@ impl Table {
         }
     }
 
-    /// Leaves out the rows whose target is missing, with a notice if there are any.
+    /// Appends the rows of another table with the same columns.
     ///
     /// # Errors
-    /// No such column, or no row with a target.
-    pub fn with_known_target(self, target: &str) -> Result<Self, DataError> {
-        let values = &self.column(target)?.values;
-        let known: Vec<usize> = (0..self.rows()).filter(|&row| !values.is_missing(row)).collect();
-        if known.is_empty() {
-            return Err(self.error(DataProblem::MissingTarget).column(target));
+    /// It lacks one of the columns.
+    pub(super) fn append(&mut self, other: &Self) -> Result<(), DataError> {
+        for column in &mut self.columns {
+            column.values.append(&other.column(&column.name)?.values);
         }
-        if known.len() == self.rows() {
-            return Ok(self);
-        }
-        let mut table = self.select(&known);
-        table.notices.push(Notice::RowsWithoutTarget {
-            column: target.to_owned(),
-            rows: self.rows() - known.len(),
-        });
-        Ok(table)
+        self.places.extend(&other.places);
+        Ok(())
     }
 
     /// Number of rows and columns, and a hash of names and values.
@@ -290,6 +301,20 @@ impl Values {
         }
     }
 
+    /// Numbers become texts where one of both is text.
+    fn append(&mut self, other: &Self) {
+        match (&mut *self, other) {
+            (Self::Numbers(numbers), Self::Numbers(others)) => numbers.extend(others),
+            (Self::Texts(texts), Self::Texts(others)) => texts.extend(others.iter().cloned()),
+            (one, other) => {
+                let texts = |values: &Self| {
+                    (0..values.len()).map(|row| text_of(values, row)).collect::<Vec<_>>()
+                };
+                *one = Self::Texts([texts(one), texts(other)].concat());
+            }
+        }
+    }
+
     /// In a column of mostly numbers, the first cell that is none: the likely
     /// typing error that made the column text.
     pub(super) fn odd_text(&self) -> Option<(usize, &str)> {
@@ -339,21 +364,6 @@ mod tests {
             "t, row 2, column `x`: `inf` is not a finite number; \
              leave the cell empty if the value is missing"
         );
-    }
-
-    #[test]
-    fn rows_without_a_target_are_left_out_and_the_others_keep_their_place() {
-        let whole =
-            table(&[numbers("x", &[1.0, 2.0, 3.0]), texts("y", &[Some("a"), None, Some("b")])]);
-        let known = whole.clone().with_known_target("y").unwrap();
-        assert_eq!(known.columns()[0].values, Values::Numbers(vec![1.0, 3.0]));
-        assert_eq!(known.place(1).row, 3);
-        assert_eq!(known.notices()[0].to_string(), "1 row without `y` left out");
-        assert_eq!(whole.clone().with_known_target("x").unwrap(), whole);
-
-        let none = table(&[numbers("x", &[1.0]), texts("y", &[None])]);
-        let message = none.with_known_target("y").unwrap_err().to_string();
-        assert_eq!(message, "t, column `y`: the target is missing");
     }
 
     #[test]

@@ -2,6 +2,7 @@ use std::path::Path;
 
 use csv::{ByteRecord, ErrorKind, Position, StringRecord, Trim};
 
+use super::table::Header;
 use super::{Column, Notice, Table, Values};
 use crate::error::{DataError, DataProblem, Place};
 
@@ -25,12 +26,12 @@ impl Delimiter {
 }
 
 /// Reads CSV or TSV, in two passes: types, then values.
-pub(super) fn read(path: &Path, delimiter: Delimiter) -> Result<Table, DataError> {
+pub(super) fn read(path: &Path, delimiter: Delimiter, header: Header) -> Result<Table, DataError> {
     let name = path.display().to_string();
     let bytes = std::fs::read(path)
         .map_err(|error| DataError::new(&name, DataProblem::Unreadable(error)))?;
-    let source = Source { delimiter: delimiter.byte(&bytes), name, bytes };
-    let header = source.header()?;
+    let source = Source { delimiter: delimiter.byte(&bytes), name, bytes, header };
+    let header = source.names()?;
     let mut columns: Vec<Column> = source
         .numeric_columns(header.len())?
         .into_iter()
@@ -78,27 +79,37 @@ struct Source {
     name: String,
     bytes: Vec<u8>,
     delimiter: u8,
+    header: Header,
 }
 
 impl Source {
     fn reader(&self) -> csv::Reader<&[u8]> {
-        csv::ReaderBuilder::new().delimiter(self.delimiter).trim(Trim::All).from_reader(&self.bytes)
+        csv::ReaderBuilder::new()
+            .delimiter(self.delimiter)
+            .has_headers(self.header == Header::Names)
+            .trim(Trim::All)
+            .from_reader(&self.bytes)
     }
 
-    fn header(&self) -> Result<StringRecord, DataError> {
+    fn names(&self) -> Result<StringRecord, DataError> {
         let mut reader = self.reader();
-        let header = reader.headers().map_err(|error| self.error(&error))?;
-        if header.iter().all(str::is_empty) {
+        let first = reader.headers().map_err(|error| self.error(&error))?;
+        if first.iter().all(str::is_empty) {
             return Err(DataError::new(&self.name, DataProblem::Empty));
         }
-        Ok(header.clone())
+        Ok(match self.header {
+            Header::Names => first.clone(),
+            Header::None => (0..first.len()).map(|position| position.to_string()).collect(),
+        })
     }
 
     fn for_each_row(&self, mut visit: impl FnMut(Place, &StringRecord)) -> Result<(), DataError> {
         let mut reader = self.reader();
         // Positions in errors count from where the reader stood before the
         // read; past the header they are those of the row.
-        reader.byte_headers().map_err(|error| self.error(&error))?;
+        if self.header == Header::Names {
+            reader.byte_headers().map_err(|error| self.error(&error))?;
+        }
         let mut cells = StringRecord::new();
         loop {
             let start = reader.position().clone();
@@ -143,7 +154,11 @@ impl Source {
             .take_while(|byte| matches!(byte, b'\r' | b'\n'))
             .filter(|&&byte| byte == b'\n')
             .count();
-        Place { row: position.record(), line: Some(position.line() + blank as u64) }
+        let row = match self.header {
+            Header::Names => position.record(),
+            Header::None => position.record() + 1,
+        };
+        Place { row, line: Some(position.line() + blank as u64) }
     }
 
     fn error(&self, error: &csv::Error) -> DataError {
@@ -155,7 +170,9 @@ impl Source {
             _ => DataProblem::Unreadable(std::io::Error::other(error.to_string())),
         };
         let mut located = DataError::new(&self.name, problem);
-        if let Some(position) = error.position().filter(|position| position.record() > 0) {
+        if let Some(position) =
+            error.position().filter(|position| self.header == Header::None || position.record() > 0)
+        {
             located = located.at(self.place(position));
         }
         if let ErrorKind::Utf8 { err, .. } = error.kind()
@@ -265,7 +282,10 @@ mod tests {
             assert_eq!(numbers(&table, "b"), [2.0], "{text:?}");
         }
         let message = message(read_bytes(b"a\n1\n", "txt"));
-        assert_eq!(message, ": the extension must be one of .csv, .tsv, .tab and .parquet");
+        assert_eq!(
+            message,
+            ": the extension must be one of .csv, .tsv, .tab, .jsonl, .ndjson and .parquet"
+        );
     }
 
     #[test]

@@ -1,60 +1,45 @@
 //! Training: the loop over epochs and batches.
 
+mod gradients;
+mod objective;
+mod settings;
+mod state;
+
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use burn::module::{ModuleVisitor, Param};
-use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::{Tensor, TensorData};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
-use xent::penalty::{l1, l2};
-use xent::{Family, Loss, WhenEmpty};
-use xent_burn::Criterion;
+use xent::Loss;
 
-use crate::head::{Head, Labels};
-use crate::model::{Model, device};
-use crate::optimizer::Optimizer;
+pub use objective::Objective;
+pub use settings::{Schedule, Settings};
+use state::Best;
+pub use state::State;
+pub(crate) use state::{Position, numbered};
 
-/// How many rows the model predicts at once outside of training.
-const PREDICTED_AT_ONCE: usize = 4096;
-
-/// How to train.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Settings {
-    /// How gradients change the weights.
-    pub optimizer: Optimizer,
-    /// The step size, above 0.
-    pub learning_rate: f64,
-    /// How often training sees all rows, at least once.
-    pub epochs: usize,
-    /// Rows per step, at least 1; the last batch of an epoch may be smaller.
-    pub batch_size: usize,
-    /// λ of the penalty λ·Σ|w| on weights, not on biases; 0 or more.
-    pub l1: f64,
-    /// λ of the penalty λ/2·Σw² on weights, not on biases; 0 or more.
-    pub l2: f64,
-    /// Stops after this many epochs without a lower validation loss, and
-    /// returns the weights of the lowest one.
-    pub early_stop: Option<usize>,
-    /// Decides the order of the rows.
-    pub seed: u64,
-}
+use crate::data::Inputs;
+use crate::error::RunError;
+use crate::head::Labels;
+use crate::model::{Batch, Model, device};
 
 /// Rows to learn from or to check on.
 #[derive(Clone, Copy, Debug)]
 pub struct Examples<'a> {
-    /// Features, row-major.
-    pub features: &'a [f32],
-    /// How many features a row has.
-    pub columns: usize,
+    /// What the model is given.
+    pub inputs: &'a Inputs,
     /// The label of each row.
     pub labels: Labels<'a>,
+    /// How much each row counts; the same if `None`.
+    pub weights: Option<&'a [f32]>,
 }
 
-/// Judges predictions by a number.
+/// Judges predictions by a number; NaN if there is none.
 pub type Metric<'a> = dyn Fn(&[f32]) -> f64 + Sync + 'a;
 
 /// What to learn, and from what.
@@ -98,8 +83,6 @@ pub struct Epoch {
     pub validation_loss: Option<f64>,
     /// Metric of the validation rows after the epoch.
     pub metric: Option<f64>,
-    /// Duration of training and validation, in seconds.
-    pub seconds: f64,
 }
 
 /// Watches training, for example to draw a progress bar.
@@ -123,6 +106,8 @@ pub struct Fitted<M> {
     pub epoch: usize,
     /// All epochs.
     pub history: Vec<Epoch>,
+    /// Duration of each epoch with its validation, in seconds.
+    pub seconds: Vec<f64>,
     /// Euclidean norm of the gradient of the loss, without penalties, with
     /// respect to all parameters, on the first batch and before any step.
     pub first_gradient_norm: f64,
@@ -162,17 +147,15 @@ pub enum FitError {
         /// How many weights there are.
         actual: usize,
     },
-    /// Features, labels and columns that do not fit together, or no rows.
-    #[error("{which} rows: {features} features do not make {rows} rows of {columns}")]
+    /// Inputs, labels and weights of different numbers of rows, or no rows.
+    #[error("{which} rows: {inputs} rows of inputs have {labels} labels; give each row one")]
     Shape {
         /// `training` or `validation`.
         which: &'static str,
-        /// How many features there are in all.
-        features: usize,
-        /// How many labels there are.
-        rows: usize,
-        /// How many features a row should have.
-        columns: usize,
+        /// How many rows of inputs there are.
+        inputs: usize,
+        /// How many labels, or weights, there are.
+        labels: usize,
     },
     /// Validation rows of another kind than the training rows.
     #[error("training and validation rows differ in their columns or classes; encode them alike")]
@@ -192,6 +175,19 @@ pub enum FitError {
     /// The loss refuses predictions or targets.
     #[error(transparent)]
     Loss(#[from] xent::Error),
+    /// Training was told to stop.
+    #[error("interrupted in epoch {epoch}, after batch {batch} of {batches}")]
+    Interrupted {
+        /// Number of the epoch; the first is 1.
+        epoch: usize,
+        /// How many of its batches are done.
+        batch: usize,
+        /// How many it has.
+        batches: usize,
+    },
+    /// A checkpoint cannot be written.
+    #[error(transparent)]
+    Checkpoint(#[from] RunError),
     /// Training has diverged.
     #[error(
         "the {which} loss became {loss} in epoch {epoch}, batch {batch}: training diverges; \
@@ -219,139 +215,35 @@ pub enum FitError {
 /// refuses, and a loss that is infinite or not a number.
 ///
 /// # Panics
-/// If the model does not take as many features as the examples have.
+/// If the model does not take such inputs.
 pub fn fit<M: Model>(
     model: M,
     problem: &Problem<'_>,
     settings: &Settings,
     observer: &mut dyn Observer,
 ) -> Result<Fitted<M>, FitError> {
-    Fit::new(problem, settings)?.run(model, observer)
+    let training = Training::new(problem, settings)?;
+    let state = training.start(model)?;
+    training.run(state, observer, &mut |_| Ok(ControlFlow::Continue(())))
 }
 
-/// The predictions of `model`, row-major and as the loss of `head` takes them.
-///
-/// # Panics
-/// If the model does not take `columns` features.
-pub fn predict<M: Model>(model: &M, head: &Head, features: &[f32], columns: usize) -> Vec<f32> {
-    let model = model.valid();
-    let device = device().inner();
-    let mut predictions = Vec::with_capacity(features.len() / columns * head.outputs());
-    for features in features.chunks(PREDICTED_AT_ONCE * columns) {
-        let shape = [features.len() / columns, columns];
-        let features = Tensor::from_data(TensorData::new(features.to_vec(), shape), &device);
-        predictions.extend(host_values(head.activate(model.forward(features))));
-    }
-    predictions
-}
+/// Called after each step, for example to keep the state; can end training.
+pub type AfterStep<'a, M> = dyn FnMut(&State<M>) -> Result<ControlFlow<()>, RunError> + 'a;
 
-/// What training minimises: a loss, with a weight per class if wanted, behind
-/// the head that feeds it.
-#[derive(Clone)]
-pub struct Objective {
-    loss: Arc<dyn Loss>,
-    class_weights: Option<Vec<f32>>,
-    head: Head,
-    criterion: Criterion,
-}
-
-impl Objective {
-    /// The objective for labels in `classes` classes, or for numbers if `None`.
-    ///
-    /// # Errors
-    /// A loss on classes for numbers, and class weights that do not fit the
-    /// classes.
-    pub fn new(
-        loss: Arc<dyn Loss>,
-        class_weights: Option<Vec<f32>>,
-        classes: Option<usize>,
-    ) -> Result<Self, FitError> {
-        let head = Head::new(loss.as_ref(), classes)
-            .ok_or_else(|| FitError::NeedsClasses { loss: loss.name() })?;
-        let mut criterion = Criterion::new(loss.clone());
-        if let Some(weights) = &class_weights {
-            match classes {
-                None => return Err(FitError::WeightsWithoutClasses),
-                Some(expected) if expected != weights.len() => {
-                    return Err(FitError::ClassWeights { expected, actual: weights.len() });
-                }
-                Some(_) if loss.family() == Family::Classwise => {
-                    criterion = criterion.class_weights(weights.as_slice());
-                }
-                Some(_) => {}
-            }
-        }
-        Ok(Self { loss, class_weights, head, criterion })
-    }
-
-    /// The loss.
-    pub fn loss(&self) -> &dyn Loss {
-        self.loss.as_ref()
-    }
-
-    /// What stands between a model and the loss.
-    pub fn head(&self) -> &Head {
-        &self.head
-    }
-
-    /// The loss of all of `examples`, and the predictions, row-major and as the
-    /// loss takes them.
-    ///
-    /// # Errors
-    /// Whatever the loss refuses.
-    ///
-    /// # Panics
-    /// If the model does not take as many features as the examples have.
-    pub fn evaluate<M: Model>(
-        &self,
-        model: &M,
-        examples: &Examples<'_>,
-    ) -> Result<(f64, Vec<f32>), FitError> {
-        let Examples { features, columns, labels } = *examples;
-        let predictions = predict(model, &self.head, features, columns);
-        let shape = [labels.rows(), self.head.outputs()];
-        let tensor = Tensor::from_data(TensorData::new(predictions.clone(), shape), &device());
-        let rows: Vec<usize> = (0..labels.rows()).collect();
-        let loss = self.compare(&self.criterion, tensor, labels, &rows)?;
-        Ok((value(&loss), predictions))
-    }
-
-    fn compare(
-        &self,
-        criterion: &Criterion,
-        predictions: Tensor<2>,
-        labels: Labels<'_>,
-        rows: &[usize],
-    ) -> Result<Tensor<1>, FitError> {
-        let targets = self.head.targets(labels, rows);
-        Ok(match self.row_weights(labels, rows) {
-            Some(weights) => criterion.forward_weighted(predictions, targets, weights)?,
-            None => criterion.forward(predictions, targets)?,
-        })
-    }
-
-    /// The class weights of a pointwise loss, which knows no classes, by row.
-    fn row_weights(&self, labels: Labels<'_>, rows: &[usize]) -> Option<Tensor<1>> {
-        let weights = self.class_weights.as_ref()?;
-        match (self.loss.family(), labels) {
-            (Family::Pointwise, Labels::Classes { indices, .. }) => {
-                let weights: Vec<f32> = rows.iter().map(|&row| weights[indices[row]]).collect();
-                Some(Tensor::from_data(TensorData::new(weights, [rows.len()]), &device()))
-            }
-            _ => None,
-        }
-    }
-}
-
-/// A checked problem.
-struct Fit<'a> {
+/// A checked problem, and how to solve it.
+pub struct Training<'a> {
     problem: &'a Problem<'a>,
     settings: &'a Settings,
     objective: Objective,
 }
 
-impl<'a> Fit<'a> {
-    fn new(problem: &'a Problem<'a>, settings: &'a Settings) -> Result<Self, FitError> {
+impl<'a> Training<'a> {
+    /// Checks a problem and settings.
+    ///
+    /// # Errors
+    /// Arguments that are out of range or do not fit together, and whatever the
+    /// loss refuses.
+    pub fn new(problem: &'a Problem<'a>, settings: &'a Settings) -> Result<Self, FitError> {
         settings.check()?;
         problem.train.check("training", &problem.train)?;
         match &problem.validation {
@@ -361,63 +253,118 @@ impl<'a> Fit<'a> {
         }
         let (loss, class_weights) = (problem.loss.clone(), problem.class_weights.clone());
         let objective = Objective::new(loss, class_weights, problem.train.labels.classes())?;
+        objective.check(&problem.train)?;
         Ok(Self { problem, settings, objective })
     }
 
-    fn run<M: Model>(
-        &self,
-        mut model: M,
-        observer: &mut dyn Observer,
-    ) -> Result<Fitted<M>, FitError> {
-        // An error of the loss then names the row of the data, not of a batch.
-        self.objective.evaluate(&model, &self.problem.train)?;
-        let mut optimizer = self.settings.optimizer.build();
-        let mut best: Option<(f64, usize, M)> = None;
-        let mut history: Vec<Epoch> = Vec::new();
-        let first_gradient_norm = self.first_gradient_norm(&model)?;
-        for epoch in 1..=self.settings.epochs {
-            let started = Instant::now();
-            let train_loss;
-            (model, train_loss) = self.train(model, &mut optimizer, epoch, observer)?;
-            let (validation_loss, metric) = self.validate(&model, epoch)?;
-            let seconds = started.elapsed().as_secs_f64();
-            history.push(Epoch { epoch, train_loss, validation_loss, metric, seconds });
-            observer.epoch(&history[epoch - 1]);
-            if let (Some(patience), Some(loss)) = (self.settings.early_stop, validation_loss) {
-                if best.as_ref().is_none_or(|(lowest, ..)| loss < *lowest) {
-                    best = Some((loss, epoch, model.clone()));
-                } else if best.as_ref().is_some_and(|(_, at, _)| epoch - at >= patience) {
-                    break;
-                }
-            }
-        }
-        let epoch = history.len();
-        let (epoch, model) = best.map_or((epoch, model), |(_, epoch, model)| (epoch, model));
-        Ok(Fitted { model, epoch, history, first_gradient_norm })
+    /// The state before the first step.
+    ///
+    /// # Errors
+    /// Whatever the loss refuses.
+    ///
+    /// # Panics
+    /// If the model does not take such inputs.
+    pub fn start<M: Model>(&self, model: M) -> Result<State<M>, FitError> {
+        let mut rows = self.order(1);
+        rows.truncate(self.settings.batch_size);
+        let loss = self.batch_loss(&model, &rows, &mut self.chance(0, 0))?;
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        let norm = gradients::norm(&model, &gradients);
+        Ok(State::new(model, self.settings.optimizer.build(self.settings.weight_decay), norm))
     }
 
-    /// One pass over the training rows in the random order of the epoch.
-    fn train<M: Model>(
+    /// Trains from a state to the end, or until `after_step` ends it.
+    ///
+    /// # Errors
+    /// As [`fit`], and whatever `after_step` says.
+    ///
+    /// # Panics
+    /// If the model does not take such inputs.
+    pub fn run<M: Model>(
         &self,
-        mut model: M,
-        optimizer: &mut ModuleOptimizer,
-        epoch: usize,
+        mut state: State<M>,
         observer: &mut dyn Observer,
-    ) -> Result<(M, f64), FitError> {
-        let order = self.order(epoch);
-        let batches = order.len().div_ceil(self.settings.batch_size);
-        let mut sum = 0.0;
-        for (batch, rows) in (1..).zip(order.chunks(self.settings.batch_size)) {
-            let loss = self.batch_loss(&model, rows)?;
-            let value = value(&loss);
-            self.check_finite("training", value, epoch, batch)?;
-            let mut gradients = GradientsParams::from_grads(loss.backward(), &model);
-            self.penalise(&model, &mut gradients);
-            model = optimizer.step(self.settings.learning_rate, model, gradients);
-            sum += value * rows.len() as f64;
-            observer.step(&Step { epoch, batch, batches, loss: value });
+        after_step: &mut AfterStep<'_, M>,
+    ) -> Result<Fitted<M>, FitError> {
+        let mut order = Vec::new();
+        let batches = self.batches();
+        while !self.is_done(&state.position) {
+            let started = Instant::now();
+            let Position { epoch, batch, .. } = state.position;
+            if batch == 0 || order.is_empty() {
+                order = self.order(epoch + 1);
+            }
+            state = self.step(state, &order, observer)?;
+            if state.position.batch == batches {
+                self.finish_epoch(&mut state, observer)?;
+            }
+            state.count_seconds(epoch, started);
+            if after_step(&state)?.is_break() && !self.is_done(&state.position) {
+                let Position { epoch, batch, .. } = state.position;
+                return Err(FitError::Interrupted { epoch: epoch + 1, batch, batches });
+            }
         }
-        Ok((model, sum / order.len() as f64))
+        Ok(state.into_fitted())
+    }
+
+    fn is_done(&self, position: &Position) -> bool {
+        let waited = position.best.map_or(0, |best| position.epoch - best.epoch);
+        position.epoch == self.settings.epochs
+            || self.settings.early_stop.is_some_and(|patience| waited >= patience)
+    }
+
+    fn batches(&self) -> usize {
+        self.problem.train.labels.rows().div_ceil(self.settings.batch_size)
+    }
+
+    /// One batch.
+    fn step<M: Model>(
+        &self,
+        mut state: State<M>,
+        order: &[usize],
+        observer: &mut dyn Observer,
+    ) -> Result<State<M>, FitError> {
+        let Settings { l1, l2, clip, batch_size, .. } = *self.settings;
+        let (Position { epoch, batch, .. }, batches) = (state.position, self.batches());
+        let rows = &order[batch * batch_size..order.len().min((batch + 1) * batch_size)];
+        let loss = self.batch_loss(&state.model, rows, &mut self.chance(epoch + 1, batch + 1))?;
+        let value = value(&loss);
+        self.check_finite("training", value, epoch + 1, batch + 1)?;
+        let mut gradients = GradientsParams::from_grads(loss.backward(), &state.model);
+        gradients::penalise(&state.model, &mut gradients, l1, l2);
+        if let Some(most) = clip {
+            gradients::clip(&state.model, &mut gradients, most);
+        }
+        let rate = self.settings.rate(epoch, batch, batches);
+        state.model = state.optimizer.step(rate, state.model, gradients);
+        let weight = self.problem.train.weight(rows);
+        state.position.batch += 1;
+        state.position.sum += value * weight;
+        state.position.weight += weight;
+        observer.step(&Step { epoch: epoch + 1, batch: batch + 1, batches, loss: value });
+        Ok(state)
+    }
+
+    fn finish_epoch<M: Model>(
+        &self,
+        state: &mut State<M>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), FitError> {
+        let epoch = state.position.epoch + 1;
+        let (validation_loss, metric) = self.validate(&state.model, epoch)?;
+        let train_loss = state.position.sum / state.position.weight;
+        let finished = Epoch { epoch, train_loss, validation_loss, metric };
+        observer.epoch(&finished);
+        state.history.push(finished);
+        state.position =
+            Position { epoch, batch: 0, sum: 0.0, weight: 0.0, best: state.position.best };
+        if let (Some(_), Some(loss)) = (self.settings.early_stop, validation_loss)
+            && state.position.best.is_none_or(|best| loss < best.loss)
+        {
+            state.position.best = Some(Best { loss, epoch });
+            state.best_model = Some(state.model.clone());
+        }
+        Ok(())
     }
 
     /// The order of the rows depends on seed and epoch alone, so that an epoch
@@ -430,13 +377,25 @@ impl<'a> Fit<'a> {
         order
     }
 
+    /// What is left to chance in a step, which depends on seed and step alone.
+    fn chance(&self, epoch: usize, batch: usize) -> ChaCha8Rng {
+        const STEPS: u64 = 1 << 63;
+        let mut random = ChaCha8Rng::seed_from_u64(self.settings.seed);
+        random.set_stream(STEPS + epoch as u64 * (self.batches() as u64 + 1) + batch as u64);
+        random
+    }
+
     /// The loss of some training rows, ready for `backward`.
-    fn batch_loss<M: Model>(&self, model: &M, rows: &[usize]) -> Result<Tensor<1>, FitError> {
-        let Problem { train, .. } = self.problem;
-        let predictions = self.objective.head.activate(model.forward(train.gather(rows)));
-        // By chance, all rows may be of classes of weight 0.
-        let criterion = self.objective.criterion.clone().when_empty(WhenEmpty::Zero);
-        self.objective.compare(&criterion, predictions, train.labels, rows)
+    fn batch_loss<M: Model>(
+        &self,
+        model: &M,
+        rows: &[usize],
+        random: &mut ChaCha8Rng,
+    ) -> Result<Tensor<1>, FitError> {
+        let train = &self.problem.train;
+        let augmentation = Some((self.settings.augmentation, &mut *random));
+        let batch = Batch::new(train.inputs, rows, &device(), augmentation);
+        self.objective.batch_loss(model.forward(batch, Some(random)), train, rows)
     }
 
     /// Loss and metric of the validation rows.
@@ -447,9 +406,9 @@ impl<'a> Fit<'a> {
     ) -> Result<(Option<f64>, Option<f64>), FitError> {
         let Some(validation) = &self.problem.validation else { return Ok((None, None)) };
         let (loss, predictions) = self.objective.evaluate(model, validation)?;
-        let batches = self.problem.train.labels.rows().div_ceil(self.settings.batch_size);
-        self.check_finite("validation", loss, epoch, batches)?;
-        Ok((Some(loss), self.problem.metric.map(|metric| metric(&predictions))))
+        self.check_finite("validation", loss, epoch, self.batches())?;
+        let metric = self.problem.metric.map(|metric| metric(&predictions));
+        Ok((Some(loss), metric.filter(|metric| metric.is_finite())))
     }
 
     fn check_finite(
@@ -465,99 +424,21 @@ impl<'a> Fit<'a> {
         let learning_rate = self.settings.learning_rate;
         Err(FitError::Diverged { which, epoch, batch, loss, learning_rate })
     }
-
-    /// Adds the gradients of the penalties.
-    fn penalise<M: Model>(&self, model: &M, gradients: &mut GradientsParams) {
-        let Settings { l1, l2, .. } = *self.settings;
-        if l1 != 0.0 || l2 != 0.0 {
-            model.visit(&mut Penalise { l1, l2, gradients });
-        }
-    }
-
-    fn first_gradient_norm<M: Model>(&self, model: &M) -> Result<f64, FitError> {
-        let mut rows = self.order(1);
-        rows.truncate(self.settings.batch_size);
-        let loss = self.batch_loss(model, &rows)?;
-        let gradients = GradientsParams::from_grads(loss.backward(), model);
-        let mut norm = Norm { gradients: &gradients, squares: 0.0 };
-        model.visit(&mut norm);
-        Ok(norm.squares.sqrt())
-    }
-}
-
-/// Value and gradient of a penalty on weights, for a λ.
-type Penalty = fn(&[f32], f64) -> xent::Result<(f64, Vec<f32>)>;
-
-struct Penalise<'a> {
-    l1: f64,
-    l2: f64,
-    gradients: &'a mut GradientsParams,
-}
-
-impl ModuleVisitor for Penalise<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        // Biases, of one dimension, are not penalised.
-        if D == 1 {
-            return;
-        }
-        let Some(mut gradient) = self.gradients.remove::<D>(param.id) else { return };
-        let weights = param.val().inner();
-        let shape = weights.dims();
-        let weights = host_values(weights);
-        for (lambda, penalty) in [(self.l1, l1 as Penalty), (self.l2, l2)] {
-            if lambda != 0.0 {
-                let (_, slope) = penalty(&weights, lambda).expect("settings were checked");
-                let slope = TensorData::new(slope, shape);
-                gradient = gradient + Tensor::from_data(slope, &device().inner());
-            }
-        }
-        self.gradients.register(param.id, gradient);
-    }
-}
-
-struct Norm<'a> {
-    gradients: &'a GradientsParams,
-    squares: f64,
-}
-
-impl ModuleVisitor for Norm<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            let squares = host_values(gradient).into_iter().map(|g| f64::from(g).powi(2));
-            self.squares += squares.sum::<f64>();
-        }
-    }
-}
-
-impl Settings {
-    fn check(&self) -> Result<(), FitError> {
-        let check = |name, value: f64, range, legal: bool| {
-            if legal { Ok(()) } else { Err(FitError::Setting { name, value, range }) }
-        };
-        let positive = |value: f64| value > 0.0 && value.is_finite();
-        let not_negative = |value: f64| value >= 0.0 && value.is_finite();
-        let rate = self.learning_rate;
-        check("learning rate", rate, "above 0 and finite", positive(rate))?;
-        check("epochs", self.epochs as f64, "at least 1", self.epochs > 0)?;
-        check("batch size", self.batch_size as f64, "at least 1", self.batch_size > 0)?;
-        check("l1", self.l1, "0 or more and finite", not_negative(self.l1))?;
-        check("l2", self.l2, "0 or more and finite", not_negative(self.l2))?;
-        let patience = self.early_stop.unwrap_or(1);
-        check("early stop", patience as f64, "at least 1", patience > 0)
-    }
 }
 
 impl Examples<'_> {
     fn check(&self, which: &'static str, train: &Examples<'_>) -> Result<(), FitError> {
-        let Self { features, labels, .. } = *self;
-        let (rows, columns) = (labels.rows(), train.columns);
-        if rows == 0 || columns == 0 || features.len() != rows * columns {
-            return Err(FitError::Shape { which, features: features.len(), rows, columns });
+        let (inputs, labels) = (self.inputs.rows(), self.labels.rows());
+        let weights = self.weights.map_or(labels, <[f32]>::len);
+        if labels == 0 || inputs != labels || weights != labels {
+            let labels = if inputs == labels { weights } else { labels };
+            return Err(FitError::Shape { which, inputs, labels });
         }
-        if labels.classes() != train.labels.classes() || self.columns != columns {
+        let shapes_differ = self.inputs.shape() != train.inputs.shape();
+        if shapes_differ || self.labels.classes() != train.labels.classes() {
             return Err(FitError::Validation);
         }
-        if let Labels::Classes { indices, count } = labels
+        if let Labels::Classes { indices, count } = self.labels
             && let Some(row) = indices.iter().position(|&index| index >= count)
         {
             return Err(FitError::Label { which, row, index: indices[row], classes: count });
@@ -565,13 +446,12 @@ impl Examples<'_> {
         Ok(())
     }
 
-    /// The features of some rows.
-    fn gather(&self, rows: &[usize]) -> Tensor<2> {
-        let mut features = Vec::with_capacity(rows.len() * self.columns);
-        for row in rows {
-            features.extend_from_slice(&self.features[row * self.columns..][..self.columns]);
+    /// How much some rows count.
+    fn weight(&self, rows: &[usize]) -> f64 {
+        match self.weights {
+            Some(weights) => rows.iter().map(|&row| f64::from(weights[row])).sum(),
+            None => rows.len() as f64,
         }
-        Tensor::from_data(TensorData::new(features, [rows.len(), self.columns]), &device())
     }
 }
 
@@ -584,48 +464,68 @@ fn host_values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::data::Augmentation;
+    use crate::head::Head;
     use crate::model::Mlp;
+    use crate::optimizer::Optimizer;
     use crate::weights::named_weights;
 
     const ROWS: usize = 200;
 
     /// Three features in [-1, 1], from a fixed sequence.
-    fn features() -> Vec<f32> {
+    fn features() -> Inputs {
         use rand::RngExt;
         let mut random = ChaCha8Rng::seed_from_u64(1);
-        (0..ROWS * 3).map(|_| random.random_range(-1.0..=1.0)).collect()
+        let values = (0..ROWS * 3).map(|_| random.random_range(-1.0..=1.0)).collect();
+        Inputs::Features { values, columns: 3 }
     }
 
-    fn numbers(features: &[f32]) -> Vec<f32> {
-        features.chunks(3).map(|x| 2.0 * x[0] - x[1] + 0.5 * x[2] + 0.25).collect()
+    fn values(inputs: &Inputs) -> &[f32] {
+        let Inputs::Features { values, .. } = inputs else { panic!("features") };
+        values
+    }
+
+    fn predict(model: &Mlp, problem: &Problem<'_>, inputs: &Inputs) -> Vec<f32> {
+        let classes = problem.train.labels.classes();
+        let weights = problem.class_weights.clone();
+        Objective::new(problem.loss.clone(), weights, classes).unwrap().predict(model, inputs)
+    }
+
+    fn numbers(features: &Inputs) -> Vec<f32> {
+        values(features).chunks(3).map(|x| 2.0 * x[0] - x[1] + 0.5 * x[2] + 0.25).collect()
     }
 
     /// The class whose feature is largest.
-    fn classes(features: &[f32], count: usize) -> Vec<usize> {
+    fn classes(features: &Inputs, count: usize) -> Vec<usize> {
         let largest = |x: &[f32]| (0..count).max_by(|&a, &b| x[a].total_cmp(&x[b])).unwrap();
-        features.chunks(3).map(largest).collect()
+        values(features).chunks(3).map(largest).collect()
     }
 
-    fn settings() -> Settings {
+    pub(crate) fn settings() -> Settings {
         Settings {
             optimizer: Optimizer::Adam,
             learning_rate: 0.01,
+            schedule: Schedule::Constant,
+            warm_up: 0.0,
             epochs: 3,
             batch_size: 32,
             l1: 0.0,
             l2: 0.0,
+            weight_decay: None,
+            clip: None,
+            augmentation: Augmentation::default(),
             early_stop: None,
             seed: 5,
         }
     }
 
-    fn problem<'a>(loss: &str, features: &'a [f32], labels: Labels<'a>) -> Problem<'a> {
+    fn problem<'a>(loss: &str, inputs: &'a Inputs, labels: Labels<'a>) -> Problem<'a> {
         Problem {
             loss: xent::loss(loss).unwrap().into(),
             class_weights: None,
-            train: Examples { features, columns: 3, labels },
+            train: Examples { inputs, labels, weights: None },
             validation: None,
             metric: None,
         }
@@ -645,6 +545,7 @@ mod tests {
             let learning_rate = match optimizer {
                 Optimizer::Sgd | Optimizer::Momentum => 0.05,
                 Optimizer::Adam | Optimizer::AdamW => 0.05,
+                Optimizer::RmsProp => 0.01,
                 Optimizer::Adagrad => 0.5,
             };
             let settings = Settings { optimizer, learning_rate, epochs: 40, ..settings() };
@@ -658,7 +559,8 @@ mod tests {
     #[test]
     fn one_step_of_sgd_moves_against_the_gradient() {
         let (features, labels) = ([1.0, 2.0, -1.0], [3.0]);
-        let problem = problem("mean_squared_error", &features, Labels::Values(&labels));
+        let inputs = Inputs::Features { values: features.to_vec(), columns: 3 };
+        let problem = problem("mean_squared_error", &inputs, Labels::Values(&labels));
         let model = Mlp::new(3, &[], 1, 1);
         let step = |l1, l2| {
             let settings = Settings {
@@ -762,8 +664,7 @@ mod tests {
         assert!(alone.history.iter().all(|epoch| epoch.validation_loss.is_none()));
         assert!(validated.history.iter().all(|epoch| epoch.metric == Some(ROWS as f64)));
 
-        let head = Head::new(problem.loss.as_ref(), None).unwrap();
-        let predictions = predict(&validated.model, &head, &features, 3);
+        let predictions = predict(&validated.model, &problem, &features);
         let loss = xent::loss("huber").unwrap();
         let loss = xent::Evaluate::on(loss.as_ref(), &predictions[..], &labels).value().unwrap();
         assert_eq!(validated.history[2].validation_loss, Some(f64::from(loss as f32)));
@@ -802,7 +703,7 @@ mod tests {
                 problem.class_weights = weights;
                 let model = Mlp::new(3, &[], head.outputs(), 1);
                 let model = fit(model, &problem, &settings(), &mut ()).unwrap().model;
-                let scores = predict(&model, &head, &features, 3);
+                let scores = predict(&model, &problem, &features);
                 let sum = |scores: &[f32]| {
                     scores.last().unwrap() - if scores.len() == 2 { scores[0] } else { 0.0 }
                 };
@@ -862,7 +763,7 @@ mod tests {
     fn bad_arguments_are_refused() {
         let features = features();
         let labels = numbers(&features);
-        let values = problem("mean_squared_error", &features, Labels::Values(&labels));
+        let line = problem("mean_squared_error", &features, Labels::Values(&labels));
         let refuse = |problem: &Problem<'_>, settings: &Settings| {
             fit(Mlp::new(3, &[], 1, 1), problem, settings, &mut ()).unwrap_err().to_string()
         };
@@ -881,32 +782,33 @@ mod tests {
                 "early stopping needs validation rows",
             ),
         ] {
-            assert!(refuse(&values, &settings).starts_with(message), "{message}");
+            assert!(refuse(&line, &settings).starts_with(message), "{message}");
         }
         let three = [0, 1, 2];
         let labels = Labels::Classes { indices: &three, count: 2 };
-        let training = Examples { features: &features[..9], columns: 3, labels };
+        let few = Inputs::Features { values: values(&features)[..9].to_vec(), columns: 3 };
+        let training = Examples { inputs: &few, labels, weights: None };
         for (problem, message) in [
             (
-                Problem { train: training, ..values.clone() },
+                Problem { train: training, ..line.clone() },
                 "training row 2 has the class 2, but there are 2",
             ),
             (
-                Problem { class_weights: Some(vec![1.0]), ..values.clone() },
+                Problem { class_weights: Some(vec![1.0]), ..line.clone() },
                 "class weights need classes",
             ),
             (
-                Problem { loss: xent::loss("cross_entropy").unwrap().into(), ..values.clone() },
+                Problem { loss: xent::loss("cross_entropy").unwrap().into(), ..line.clone() },
                 "cross_entropy",
             ),
             (
-                Problem { train: Examples { columns: 4, ..values.train }, ..values.clone() },
-                "training rows: 600 features do not make 200 rows of 4",
+                Problem { train: Examples { inputs: &few, ..line.train }, ..line.clone() },
+                "training rows: 3 rows of inputs have 200 labels",
             ),
             (
                 Problem {
                     loss: xent::loss("binary_cross_entropy_with_logits").unwrap().into(),
-                    ..values.clone()
+                    ..line.clone()
                 },
                 "targets[",
             ),

@@ -1,78 +1,74 @@
-//! Models: from a row of features to a row of outputs.
-
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::nn::Linear;
+use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
-use burn::tensor::{Device, Tensor, TensorData};
 use rand::rngs::ChaCha8Rng;
-use rand::{RngExt, SeedableRng};
 
-/// A differentiable function with parameters that training adjusts.
-pub trait Model: Module {
-    /// Maps features, of shape `[rows, columns]`, to outputs, of shape
-    /// `[rows, outputs]`, before any activation that the loss asks for.
-    fn forward(&self, features: Tensor<2>) -> Tensor<2>;
-
-    /// How many numbers training adjusts.
-    fn parameters(&self) -> usize {
-        self.num_params()
-    }
-}
+use super::initial::Initial;
+use super::{Batch, Model, drop_out};
 
 /// Fully connected layers with ReLU between them; without hidden layers, a
 /// linear model.
 #[derive(Module, Debug)]
 pub struct Mlp {
     layers: Vec<Linear>,
+    dropout: f64,
 }
 
 impl Mlp {
     /// A model with `hidden` units in each hidden layer. Weights and biases are
     /// uniform in ±1/√inputs of their layer; the same seed gives the same bits.
     pub fn new(inputs: usize, hidden: &[usize], outputs: usize, seed: u64) -> Self {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let device = device();
-        let sizes: Vec<usize> = [inputs].iter().chain(hidden).chain([&outputs]).copied().collect();
-        let layers =
-            sizes.windows(2).map(|size| linear(size[0], size[1], &mut random, &device)).collect();
-        Self { layers }
+        Self::drawn(inputs, hidden, outputs, &mut Initial::new(seed))
     }
-}
 
-impl Model for Mlp {
-    fn forward(&self, features: Tensor<2>) -> Tensor<2> {
+    pub(super) fn drawn(
+        inputs: usize,
+        hidden: &[usize],
+        outputs: usize,
+        initial: &mut Initial,
+    ) -> Self {
+        let sizes: Vec<usize> = [inputs].iter().chain(hidden).chain([&outputs]).copied().collect();
+        let layers = sizes.windows(2).map(|size| initial.linear(size[0], size[1])).collect();
+        Self { layers, dropout: 0.0 }
+    }
+
+    /// The model with a share `dropout` of the hidden units dropping out in each
+    /// step of training.
+    pub fn with_dropout(self, dropout: f64) -> Self {
+        Self { dropout, ..self }
+    }
+
+    pub(super) fn layers(
+        &self,
+        features: Tensor<2>,
+        mut random: Option<&mut ChaCha8Rng>,
+    ) -> Tensor<2> {
         let (last, hidden) = self.layers.split_last().expect("a model has an output layer");
-        let activations = hidden.iter().fold(features, |input, layer| relu(layer.forward(input)));
+        let activations = hidden.iter().fold(features, |input, layer| {
+            drop_out(relu(layer.forward(input)), self.dropout, random.as_deref_mut())
+        });
         last.forward(activations)
     }
 }
 
-/// Where models live and are trained.
-pub(crate) fn device() -> Device {
-    Device::flex().autodiff()
-}
-
-fn linear(inputs: usize, outputs: usize, random: &mut ChaCha8Rng, device: &Device) -> Linear {
-    // Burn's own initialisation draws from a generator shared by the whole
-    // process, so that two models made at the same time would disturb each other.
-    let bound = 1.0 / (inputs as f32).sqrt();
-    let mut uniform = |count: usize| -> Vec<f32> {
-        (0..count).map(|_| random.random_range(-bound..=bound)).collect()
-    };
-    let weight = TensorData::new(uniform(inputs * outputs), [inputs, outputs]);
-    let bias = TensorData::new(uniform(outputs), [outputs]);
-    Linear { weight: Param::from_data(weight, device), bias: Some(Param::from_data(bias, device)) }
+impl Model for Mlp {
+    fn forward(&self, batch: Batch, random: Option<&mut ChaCha8Rng>) -> Tensor<2> {
+        self.layers(batch.flat(), random)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::device;
     use crate::weights::named_weights;
+    use burn::tensor::TensorData;
 
     fn forward(model: &Mlp, features: Vec<f32>, columns: usize) -> Vec<f32> {
         let rows = features.len() / columns;
         let features = Tensor::from_data(TensorData::new(features, [rows, columns]), &device());
-        model.forward(features).into_data().try_into_vec().unwrap()
+        model.forward(Batch::Features(features), None).into_data().try_into_vec().unwrap()
     }
 
     #[test]
