@@ -11,12 +11,12 @@ mod planes;
 mod run;
 
 use crate::error::{Error, Result};
-use crate::family::softmax::LONG;
 use crate::family::{Loss, Order};
 use crate::number::{Element, Real};
 use crate::predictions::Layout;
 use crate::reduce::{Reduction, Sums, WhenEmpty};
 use crate::targets::Targets;
+use planes::FEW;
 use run::Run;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -118,7 +118,7 @@ impl<T: Element> Problem<'_, T> {
         let class_weights = class_weights.as_deref();
         let labelled = matches!(self.targets, Targets::Labels(_));
         let planes = T::kernel(self.loss).takes_planes(labelled)
-            && (self.layout.inner != 1 || self.layout.classes < LONG);
+            && (self.layout.inner != 1 || self.layout.classes <= FEW);
         let legal = AtomicBool::new(true);
         let given = match source {
             Source::Shared(predictions) => vec![predictions],

@@ -2,6 +2,10 @@
 
 use crate::dispatch::Task;
 
+/// Up to how many classes a kernel gets planes where there are rows: the number of those that the
+/// compiler knows, see [`Transpose`].
+pub(super) const FEW: usize = 8;
+
 /// From rows to planes, or back.
 pub(super) struct Transpose<'a, T> {
     pub(super) from: &'a [T],
@@ -15,7 +19,7 @@ pub(super) struct Transpose<'a, T> {
 impl<T: Copy> Task for Transpose<'_, T> {
     type Output = ();
 
-    /// Few classes are known to the compiler, which then moves vectors and not single numbers.
+    /// With as many classes as the compiler knows of, it moves vectors and not single numbers.
     #[inline(always)]
     fn run(self) {
         match self.classes {
@@ -26,7 +30,6 @@ impl<T: Copy> Task for Transpose<'_, T> {
             6 => self.of::<6>(),
             7 => self.of::<7>(),
             8 => self.of::<8>(),
-            10 => self.of::<10>(),
             _ => self.of_many(),
         }
     }

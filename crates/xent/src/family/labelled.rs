@@ -5,8 +5,9 @@
 //! the lanes across the rows.
 
 use super::classwise::{Class, Classwise, term};
-use super::softmax::{Softmax, Totals, long_row, totals_of_planes};
+use super::softmax::{LONG, Softmax, Totals, exponentials_of, long_row, totals_of_planes};
 use super::{Block, Order, Outputs};
+use crate::dispatch::{TILE, prefetch};
 use crate::number::{Element, Real};
 
 /// Where the largest logit of a row and that of its label have to be, either side of 0, for
@@ -24,7 +25,8 @@ pub(super) fn run<L: Classwise, T: Element>(
 ) {
     let Outputs { values, gradient, curvature, factors, scratch } = outputs;
     let rows = labels.len();
-    let elsewhere = order == Order::Value && !T::WIDE_HAS_RANGE;
+    let needs_exponentials = !T::WIDE_HAS_RANGE || (block.classes < LONG && !block.planes);
+    let elsewhere = order == Order::Value && needs_exponentials;
     let elsewhere = if elsewhere { block.predictions.len() } else { 0 };
     scratch.resize(Columns::<T::Wide>::COUNT * rows + elsewhere, T::Wide::ZERO);
     let (columns, elsewhere) = scratch.split_at_mut(Columns::<T::Wide>::COUNT * rows);
@@ -100,6 +102,15 @@ impl<'a, R: Real> Columns<'a, R> {
         }
         if block.planes {
             totals_of_planes(logits, exponentials, self.largest, self.rest);
+        } else if classes < LONG {
+            for (logits, tile) in logits.chunks(TILE).zip(exponentials.chunks_mut(TILE)) {
+                prefetch(logits);
+                exponentials_of(logits, tile);
+            }
+            for (row, exponentials) in exponentials.chunks_exact(classes).enumerate() {
+                let totals = Totals::of(exponentials);
+                (self.largest[row], self.rest[row]) = (totals.largest, totals.others);
+            }
         } else {
             for (row, logits) in logits.chunks_exact(classes).enumerate() {
                 let kept = exponentials.get_mut(row * classes..(row + 1) * classes);

@@ -34,6 +34,11 @@ impl<R: Real> Totals<R> {
         Self { others: both.others.plus_like(other.others), ..both }
     }
 
+    #[inline(always)]
+    pub(super) fn of(exponentials: &[R]) -> Self {
+        exponentials.iter().fold(Self::NONE, |totals, &e| totals.with(e))
+    }
+
     /// Whether the exponentials of the row have to be taken of differences to its largest logit.
     #[inline(always)]
     pub(super) fn is_out_of_range<T: Element<Wide = R>>(
@@ -89,7 +94,7 @@ impl<R: Real> Lanes<R> {
 }
 
 #[inline(always)]
-fn exponentials_of<T: Element>(logits: &[T], exponentials: &mut [T::Wide]) {
+pub(super) fn exponentials_of<T: Element>(logits: &[T], exponentials: &mut [T::Wide]) {
     for (e, logit) in exponentials.iter_mut().zip(logits) {
         *e = logit.widen().exp_coarse();
     }
