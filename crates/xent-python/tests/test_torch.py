@@ -172,6 +172,31 @@ def test_no_copies():
     assert grad.stride() == logits.stride()
 
 
+@pytest.mark.parametrize("dtype", TYPES)
+def test_memory_of_large_gradients_is_used_again_when_it_is_free(dtype):
+    logits = torch.randn(1200, 1000).to(dtype).requires_grad_()
+    labels = torch.randint(0, 1000, (1200,))
+    xent.torch.empty_cache()
+
+    def grad():
+        logits.grad = None
+        functional.cross_entropy(logits, labels).backward()
+        return logits.grad
+
+    first = grad()
+    memory, copy = first.data_ptr(), first.clone()
+    view = first[3] if dtype is torch.bfloat16 else first[3].numpy()[1:]
+    del first
+    second = grad()
+    assert second.data_ptr() != memory
+    torch.testing.assert_close(second, copy, rtol=0, atol=0)
+    del view
+    third = grad()
+    assert third.data_ptr() == memory
+    torch.testing.assert_close(third, copy, rtol=0, atol=0)
+    xent.torch.empty_cache()
+
+
 def test_a_second_pass_through_the_graph():
     logits = LOGITS.clone().requires_grad_()
     loss = functional.cross_entropy(logits, LABELS)

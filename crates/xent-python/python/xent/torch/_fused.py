@@ -7,7 +7,7 @@ from torch.autograd import forward_ad
 import xent
 
 from . import _operators
-from ._memory import array, tensor
+from ._memory import array, tensor, value_and_grad
 
 DTYPES = frozenset((torch.float32, torch.float64, torch.float16, torch.bfloat16))
 _PLAIN = (Tensor, torch.nn.Parameter)
@@ -37,7 +37,6 @@ def evaluate(
     own,
     input,
     target,
-    *,
     reduction,
     class_weight=None,
     sample_weight=None,
@@ -60,26 +59,26 @@ def evaluate(
         arguments = (class_weight, sample_weight, loss, reduction, ignore_index, axis)
         value = compute(input, target, *arguments)[0]
         return value if scale == 1.0 else value * scale
-    options = {"reduction": reduction}
-    if class_weight is not None:
-        options["class_weight"] = class_weight
-    if sample_weight is not None:
-        options["sample_weight"] = sample_weight
-    if ignore_index != -100:
-        options["ignore_index"] = ignore_index
+    options = {"threads": torch.get_num_threads()}
+    if reduction != "mean":
+        options["reduction"] = reduction
     if axis is not None:
         options["axis"] = axis
+    if ignore_index != -100:
+        options["ignore_index"] = ignore_index
     compute = _uncompiled if compiling else _now
-    return compute(loss, own, input, target, options, scale, compat, differentiable)
+    weights = class_weight, sample_weight
+    return compute(loss, own, input, target, weights, options, scale, compat, differentiable)
 
 
-def _now(loss, own, input, target, options, scale, compat, differentiable):
+def _now(loss, own, input, target, weights, options, scale, compat, differentiable):
     if isinstance(loss, str):
         loss = _operators.parsed(loss)
-    for name in ("class_weight", "sample_weight"):
-        if name in options:
-            options[name] = array(options[name])
-    options["threads"] = torch.get_num_threads()
+    class_weight, sample_weight = weights
+    if class_weight is not None:
+        options["class_weight"] = array(class_weight)
+    if sample_weight is not None:
+        options["sample_weight"] = array(sample_weight)
     call = Call(loss, own, array(target), options, scale)
     try:
         value = Fused.apply(input, call) if differentiable else call.value(input)
@@ -104,22 +103,20 @@ class Call:
         self.options, self.scale = options, scale
 
     def value(self, input):
-        return self.result(self.loss(array(input), self.target, **self.options), input)
+        return self.result(self.loss(array(input), self.target, **self.options), input.dtype)
 
     def value_and_grad(self, input):
-        value, grad = self.loss.value_and_grad(array(input), self.target, **self.options)
-        return self.result(value, input), tensor(grad, input.dtype)
+        value, grad = value_and_grad(self.loss, input, self.target, self.options)
+        return self.result(value, input.dtype), grad
 
-    def result(self, value, input):
-        dtype = input.dtype
-        if self.options["reduction"] == "none":
+    def result(self, value, dtype):
+        if type(value) is not float:
             value = tensor(value, dtype)
-        else:
-            # Where PyTorch would compute in float32, the loss is a float32.
-            if dtype.itemsize == 2 and torch.is_autocast_enabled("cpu"):
-                dtype = torch.float32
-            return torch.scalar_tensor(value * self.scale, dtype=dtype)
-        return value if self.scale == 1.0 else value * self.scale
+            return value if self.scale == 1.0 else value * self.scale
+        # Where PyTorch would compute in float32, the loss is a float32.
+        if dtype.itemsize == 2 and torch.is_autocast_enabled("cpu"):
+            dtype = torch.float32
+        return torch.scalar_tensor(value * self.scale, dtype=dtype)
 
 
 class Fused(torch.autograd.Function):
@@ -147,14 +144,12 @@ class Fused(torch.autograd.Function):
 
 def scaled(grad, upstream, call):
     """The gradient times that of what follows, in its own memory."""
-    if call.options["reduction"] == "none":
+    if call.options.get("reduction") == "none":
         if upstream.ndim < grad.ndim:
             upstream = upstream.unsqueeze(call.options.get("axis", -1))
     elif grad.numel() > _SMALL and call.scale * upstream.item() == 1.0:
         return grad
-    if call.scale != 1.0:
-        upstream = upstream * call.scale
-    return grad.mul_(upstream)
+    return grad.mul_(upstream if call.scale == 1.0 else upstream * call.scale)
 
 
 def differentiable_grad(call, input, upstream):

@@ -7,6 +7,7 @@ from torch import Tensor
 
 import xent
 
+from . import _memory
 from ._memory import array, tensor
 
 
@@ -16,19 +17,15 @@ def parsed(text):
     return xent.loss(text)
 
 
-def _compute(
-    method, input, target, class_weight, sample_weight, loss, reduction, ignore_index, axis
-):
-    return getattr(parsed(loss), method)(
-        array(input),
-        array(target),
-        reduction=reduction,
-        class_weight=None if class_weight is None else array(class_weight),
-        sample_weight=None if sample_weight is None else array(sample_weight),
-        ignore_index=ignore_index,
-        axis=axis,
-        threads=torch.get_num_threads(),
-    )
+def _options(class_weight, sample_weight, reduction, ignore_index, axis):
+    return {
+        "reduction": reduction,
+        "class_weight": None if class_weight is None else array(class_weight),
+        "sample_weight": None if sample_weight is None else array(sample_weight),
+        "ignore_index": ignore_index,
+        "axis": axis,
+        "threads": torch.get_num_threads(),
+    }
 
 
 def _result(value, input):
@@ -57,8 +54,8 @@ def value_op(
     ignore_index: int,
     axis: int | None,
 ) -> Tensor:
-    arguments = class_weight, sample_weight, loss, reduction, ignore_index, axis
-    return _result(_compute("__call__", input, target, *arguments), input)
+    options = _options(class_weight, sample_weight, reduction, ignore_index, axis)
+    return _result(parsed(loss)(array(input), array(target), **options), input)
 
 
 @value_op.register_fake
@@ -77,9 +74,9 @@ def value_and_grad(
     ignore_index: int,
     axis: int | None,
 ) -> tuple[Tensor, Tensor]:
-    arguments = class_weight, sample_weight, loss, reduction, ignore_index, axis
-    value, grad = _compute("value_and_grad", input, target, *arguments)
-    return _result(value, input), tensor(grad, input.dtype)
+    options = _options(class_weight, sample_weight, reduction, ignore_index, axis)
+    value, grad = _memory.value_and_grad(parsed(loss), input, array(target), options)
+    return _result(value, input), grad
 
 
 @value_and_grad.register_fake

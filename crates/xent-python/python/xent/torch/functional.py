@@ -31,24 +31,10 @@ __all__ = [
 ]
 
 
-def _reduction(size_average, reduce, reduction):
-    if size_average is not None or reduce is not None:
-        reduction = legacy_get_string(size_average, reduce)
-    return reduction
-
-
 def _classwise(loss, ours, input, target, weight, ignore_index, reduction, compat, scale=1.0):
+    axis = 1 if input.ndim > 1 else None
     return evaluate(
-        loss,
-        ours,
-        input,
-        target,
-        reduction=reduction,
-        class_weight=weight,
-        ignore_index=ignore_index,
-        axis=1 if input.ndim > 1 else None,
-        scale=scale,
-        compat=compat,
+        loss, ours, input, target, reduction, weight, None, ignore_index, axis, scale, compat
     )
 
 
@@ -65,7 +51,8 @@ def cross_entropy(
     compat=None,
 ):
     """As ``torch.nn.functional.cross_entropy``: of logits, with class indices or distributions."""
-    reduction = _reduction(size_average, reduce, reduction)
+    if size_average is not None or reduce is not None:
+        reduction = legacy_get_string(size_average, reduce)
 
     def ours(input):
         return own.cross_entropy(
@@ -77,7 +64,7 @@ def cross_entropy(
             label_smoothing=label_smoothing,
         )
 
-    if not fits(input, target, weight) or input.ndim == 0 or not _same_type(input, weight):
+    if not fits(input, target, weight) or not input.ndim or not _same_type(input, weight):
         return ours(input)
     loss = f"cross_entropy:label_smoothing={label_smoothing}" if label_smoothing else "cross_entropy"
     return _classwise(loss, ours, input, target, weight, ignore_index, reduction, compat)
@@ -95,12 +82,13 @@ def nll_loss(
     compat=None,
 ):
     """As ``torch.nn.functional.nll_loss``: of log-probabilities, with class indices."""
-    reduction = _reduction(size_average, reduce, reduction)
+    if size_average is not None or reduce is not None:
+        reduction = legacy_get_string(size_average, reduce)
 
     def ours(input):
         return own.nll_loss(input, target, weight, ignore_index=ignore_index, reduction=reduction)
 
-    if not fits(input, target, weight) or input.ndim == 0 or not _same_type(input, weight):
+    if not fits(input, target, weight) or not input.ndim or not _same_type(input, weight):
         return ours(input)
     return _classwise(
         "negative_log_likelihood", ours, input, target, weight, ignore_index, reduction, compat
@@ -120,7 +108,8 @@ def multi_margin_loss(
     compat=None,
 ):
     """As ``torch.nn.functional.multi_margin_loss``."""
-    reduction = _reduction(size_average, reduce, reduction)
+    if size_average is not None or reduce is not None:
+        reduction = legacy_get_string(size_average, reduce)
 
     def ours(input):
         return own.multi_margin_loss(input, target, p, margin, weight, reduction=reduction)
@@ -148,26 +137,20 @@ def _pointwise(loss, ours, input, target, reduction, compat, weight=None):
         if reduction == "mean":
             scale, reduction = 1.0 / max(input.numel(), 1), "sum"
     return evaluate(
-        loss,
-        ours,
-        input,
-        target,
-        reduction=reduction,
-        sample_weight=weight,
-        scale=scale,
-        compat=compat,
+        loss, ours, input, target, reduction, None, weight, scale=scale, compat=compat
     )
 
 
-def _same_type(input, *others):
-    return all(other is None or other.dtype is input.dtype for other in others)
+def _same_type(input, other):
+    return other is None or other.dtype is input.dtype
 
 
 def _pairs(input, target, weight=None):
     return (
         fits(input, target, weight)
         and target.shape == input.shape
-        and _same_type(input, target, weight)
+        and _same_type(input, target)
+        and _same_type(input, weight)
     )
 
 
@@ -175,7 +158,8 @@ def mse_loss(
     input, target, size_average=None, reduce=None, reduction="mean", weight=None, *, compat=None
 ):
     """As ``torch.nn.functional.mse_loss``; with ``weight`` by PyTorch's own operation."""
-    reduction = _reduction(size_average, reduce, reduction)
+    if size_average is not None or reduce is not None:
+        reduction = legacy_get_string(size_average, reduce)
 
     def ours(input):
         if weight is None:
@@ -191,7 +175,8 @@ def l1_loss(
     input, target, size_average=None, reduce=None, reduction="mean", weight=None, *, compat=None
 ):
     """As ``torch.nn.functional.l1_loss``; with ``weight`` by PyTorch's own operation."""
-    reduction = _reduction(size_average, reduce, reduction)
+    if size_average is not None or reduce is not None:
+        reduction = legacy_get_string(size_average, reduce)
 
     def ours(input):
         if weight is None:
@@ -220,7 +205,8 @@ def smooth_l1_loss(
     input, target, size_average=None, reduce=None, reduction="mean", beta=1.0, *, compat=None
 ):
     """As ``torch.nn.functional.smooth_l1_loss``."""
-    reduction = _reduction(size_average, reduce, reduction)
+    if size_average is not None or reduce is not None:
+        reduction = legacy_get_string(size_average, reduce)
 
     def ours(input):
         return own.smooth_l1_loss(input, target, reduction=reduction, beta=beta)
@@ -237,7 +223,8 @@ def binary_cross_entropy(
 
     PyTorch takes log(0) for -100; with ``compat="torch"`` its own operation computes.
     """
-    reduction = _reduction(size_average, reduce, reduction)
+    if size_average is not None or reduce is not None:
+        reduction = legacy_get_string(size_average, reduce)
 
     def ours(input):
         return own.binary_cross_entropy(input, target, weight, reduction=reduction)
@@ -262,7 +249,8 @@ def binary_cross_entropy_with_logits(
 
     A ``pos_weight`` of more than one number is left to PyTorch's own operation.
     """
-    reduction = _reduction(size_average, reduce, reduction)
+    if size_average is not None or reduce is not None:
+        reduction = legacy_get_string(size_average, reduce)
 
     def ours(input):
         return own.binary_cross_entropy_with_logits(
@@ -302,4 +290,4 @@ def kl_div(
     parts = sums.get(reduction)
     if compat or log_target or not parts or input.ndim == 0 or not _pairs(input, target):
         return ours(input)
-    return evaluate("kl_divergence", ours, input, target, reduction="sum", scale=1.0 / parts)
+    return evaluate("kl_divergence", ours, input, target, "sum", scale=1.0 / parts)

@@ -21,6 +21,7 @@ def _module(name, function):
     compat = inspect.Parameter("compat", inspect.Parameter.KEYWORD_ONLY, default=None)
     # What the module keeps of the arguments of its function.
     kept = [name for name in inspect.signature(compute).parameters if hasattr(own(), name)]
+    kept.append("compat")
 
     class Module(own):
         def __init__(self, *args, compat=None, **kwargs):
@@ -30,8 +31,7 @@ def _module(name, function):
             self.compat = compat
 
         def forward(self, input, target):
-            arguments = {name: getattr(self, name) for name in kept}
-            return compute(input, target, **arguments, compat=self.compat)
+            return compute(input, target, **{name: getattr(self, name) for name in kept})
 
     Module.__name__ = Module.__qualname__ = name
     Module.__module__ = __name__
