@@ -103,6 +103,18 @@ impl Loss {
         self.inner.family().name()
     }
 
+    /// What the predictions are: "real", "logit", "probability", "log-probability" or "sign".
+    #[getter]
+    fn prediction_domain(&self) -> &'static str {
+        self.inner.prediction_domain().name()
+    }
+
+    /// What targets are that are no class indices: as for the predictions.
+    #[getter]
+    fn target_domain(&self) -> &'static str {
+        self.inner.target_domain().name()
+    }
+
     /// The loss of each row or element, reduced: the mean, a float, unless told otherwise.
     #[pyo3(signature = (predictions, targets, **options))]
     fn __call__<'py>(

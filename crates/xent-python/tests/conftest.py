@@ -14,15 +14,14 @@ class Case:
         random = np.random.default_rng(seed)
         self.loss = loss
         self.classwise = loss.family == "classwise"
-        entry = next(entry for entry in xent._catalogue.entries() if entry["name"] == loss.name)
         predictions = random.normal(size=(rows, classes))
-        if entry["predictions"] == "probability":
+        if loss.prediction_domain == "probability":
             predictions = np.abs(predictions) + 0.1
             predictions /= predictions.sum(axis=1, keepdims=True)
         self.predictions = predictions.astype(dtype)
-        if entry["accepts"].startswith("labels"):
+        if self.classwise:
             self.targets = random.integers(0, classes, size=rows)
-        elif entry["targets"] == "sign":
+        elif loss.target_domain == "sign":
             self.targets = random.choice([-1.0, 1.0], size=(rows, classes)).astype(dtype)
         else:
             shares = random.uniform(0.1, 1, size=(rows, classes))
