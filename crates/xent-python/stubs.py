@@ -80,6 +80,27 @@ class PointwiseLoss(Loss):
         cls, name: str, steps: list[tuple[Any, ...]], documentation: str | None = None
     ) -> PointwiseLoss: ...
 
+class Worst:
+    error: float
+    index: tuple[int, ...]
+    given: float
+    expected: float
+
+class Report:
+    gradient: Worst | None
+    hessian: Worst | None
+    tolerance: float
+    def __bool__(self) -> bool: ...
+
+def check(
+    function: Callable[..., Any],
+    predictions: Any = None,
+    targets: Any = None,
+    *,
+    loss: Callable[..., Any] | None = None,
+    tolerance: float | None = None,
+    seed: int = 0,
+) -> Report: ...
 def loss(text: str, /, **parameters: float) -> Loss: ...
 def losses() -> dict[str, type[Loss]]: ...
 def pointwise(function: Callable[..., Any]) -> PointwiseLoss: ...

@@ -16,6 +16,7 @@ from importlib.metadata import version as _version
 from . import errors
 from ._catalogue import CLASSES as _CLASSES
 from ._catalogue import loss, losses
+from ._check import check
 from ._pointwise import FUNCTIONS as _FUNCTIONS
 from ._pointwise import PointwiseLoss, maximum, minimum, pointwise, sqrt, where
 from ._xent import Loss
@@ -29,6 +30,7 @@ globals().update(_FUNCTIONS)
 __all__ = [
     "Loss",
     "PointwiseLoss",
+    "check",
     "errors",
     "loss",
     "losses",
