@@ -1,7 +1,8 @@
-"""Times the losses of PyTorch and JAX for xent-bench.
+"""Times the losses of PyTorch and JAX, and those of xent from Python, for xent-bench.
 
-Started as `peers.py torch`, `torch_compile` or `jax`; says its version, reads a case, says the loss,
-and then times a sample for each further line. Lines are JSON; whatever goes wrong is said in one.
+Started as `peers.py torch`, or with another name of `PEERS`; says its version, reads a case, says
+the loss, and then times a sample for each further line. Lines are JSON; whatever goes wrong is said
+in one.
 """
 
 import json
@@ -237,7 +238,57 @@ class Jax:
         ).mean()
 
 
-PEERS = {"torch": lambda: Torch(False), "torch_compile": lambda: Torch(True), "jax": Jax}
+class XentNumpy:
+    """xent from Python: value and gradient of arrays, in a buffer that is there."""
+
+    def __init__(self):
+        import ml_dtypes
+        import xent
+
+        self.xent, self.version = xent, xent.__version__
+        self.numbers = {"f16": np.float16, "bf16": ml_dtypes.bfloat16}
+        self.numbers |= {"f32": np.float32, "f64": np.float64, "i64": np.int64}
+
+    def prepare(self, request):
+        case, inputs = request["case"], Inputs(request, self.convert)
+        loss, predictions = self.xent.loss(case["loss"]), inputs.predictions
+        options = {"sample_weight": inputs.weights, "class_weight": inputs.class_weights}
+        options = {name: value for name, value in options.items() if value is not None}
+        if len(inputs.shape) > 2:
+            options["axis"] = 1
+        if case["output"] == "value":
+            return lambda: np.float64(loss(predictions, inputs.targets, **options))
+        options["out"] = np.zeros_like(predictions)
+        compute = loss.value_and_grad
+        return lambda: np.float64(compute(predictions, inputs.targets, **options)[0])
+
+    def convert(self, array, number):
+        return array.astype(self.numbers[number])
+
+
+class XentTorch(Torch):
+    """xent in place of PyTorch's losses."""
+
+    def __init__(self):
+        import xent
+
+        super().__init__(False)
+        self.version = f"{xent.__version__}, {self.version}"
+
+    def loss(self, text, inputs):
+        from xent.torch import nn
+
+        module = nn.Loss(text, class_weight=inputs.class_weights)
+        return lambda predictions: module(predictions, inputs.targets, inputs.weights)
+
+
+PEERS = {
+    "xent_numpy": XentNumpy,
+    "xent_torch": XentTorch,
+    "torch": lambda: Torch(False),
+    "torch_compile": lambda: Torch(True),
+    "jax": Jax,
+}
 
 
 def seconds(run, calls, warm):

@@ -73,15 +73,29 @@ fn bench(arguments: &[String]) -> bool {
     command.extend(peers.then_some("--features=peers"));
     command.push("--");
     command.extend(arguments.iter().map(String::as_str));
-    if peers && !python_peers() {
+    let python_peers = if peers { python_peers() } else { None };
+    if peers && python_peers.is_none() {
         eprintln!("note: without their environment, the Python peers are left out");
     }
+    // Part of what the package promises is about what its users see, not about a case.
+    let users = python_peers
+        .filter(|_| !arguments.iter().any(|argument| argument == "--case" || argument == "--list"));
     run(&command)
+        && users.is_none_or(|python| {
+            let quick = arguments.iter().any(|argument| argument == "--quick");
+            let script = ["crates/xent-bench/users.py", "--quick"];
+            run_program(python.as_ref(), &script[..1 + usize::from(quick)])
+        })
 }
 
-/// The environment where the benchmark finds its Python peers.
-fn python_peers() -> bool {
-    environment("peers", &["numpy", "torch", "jax", "optax"]).is_some()
+/// The environment where the benchmark finds its Python peers, the package of a release build
+/// among them.
+fn python_peers() -> Option<PathBuf> {
+    let packages =
+        ["maturin>=1.9.4", "numpy", "ml_dtypes", "torch", "jax", "optax", "lightgbm", "xgboost"];
+    let python = environment("peers", &packages)?;
+    install(&python, "peers", &["--release"])?;
+    Some(python)
 }
 
 /// An environment with the Python package, from a wheel of the profile of the tests, and all that
@@ -100,17 +114,23 @@ fn python_package(torch: bool) -> Option<PathBuf> {
     ];
     packages.extend(torch.then_some("torch"));
     let python = environment("python", &packages)?;
-    let wheels = target("python/wheels");
+    install(&python, "python", &[])?;
+    Some(python)
+}
+
+/// Builds a wheel of the Python package and installs it.
+fn install(python: &Path, environment: &str, options: &[&str]) -> Option<()> {
+    let wheels = target(environment).join("wheels");
     // A wheel of another version would be found beside the new one.
     let _ = fs::remove_dir_all(&wheels);
-    let folder = wheels.to_string_lossy();
-    let manifest = "crates/xent-python/Cargo.toml";
-    let build = ["-m", "maturin", "build", "--quiet", "-m", manifest, "-o", &folder, "-i"];
-    let built = run_program(python.as_ref(), &[&build[..], &[&*python.to_string_lossy()]].concat());
+    let (interpreter, folder) = (python.to_string_lossy(), wheels.to_string_lossy());
+    let build = ["-m", "maturin", "build", "--quiet", "-m", "crates/xent-python/Cargo.toml"];
+    let build = [&build[..], &["-o", &*folder, "-i", &*interpreter], options].concat();
+    let built = run_program(python.as_ref(), &build);
     let wheel = fs::read_dir(&wheels).ok().filter(|_| built)?.next()?.ok()?.path();
     let install = ["-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps"];
     run_program(python.as_ref(), &[&install[..], &[&*wheel.to_string_lossy()]].concat())
-        .then_some(python)
+        .then_some(())
 }
 
 fn python_tests(python: &Path) -> bool {

@@ -34,11 +34,11 @@ struct Arguments {
     /// Threads for xent, the bandwidth and the peers
     #[arg(long, default_value = "2")]
     threads: NonZeroUsize,
-    /// Also PyTorch, torch.compile, JAX, Burn and Candle. `cargo xtask` sets up the Python ones in
-    /// target/peers, a download of several GB, once
+    /// Also xent from Python, PyTorch, torch.compile, JAX, Burn and Candle. `cargo xtask` sets up
+    /// the Python ones in target/peers, a download of several GB, once
     #[arg(long)]
     peers: bool,
-    /// The Python that has `torch`, `jax` and `optax`
+    /// The Python that has `xent`, `torch`, `jax` and `optax`
     #[arg(long, value_name = "FILE", default_value_os_t = default_python())]
     python: PathBuf,
     /// Write the measurements here, as JSON

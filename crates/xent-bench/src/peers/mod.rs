@@ -1,4 +1,4 @@
-//! The libraries that xent is measured against.
+//! The libraries that xent is measured against, and xent itself from Python.
 //!
 //! A peer is started for each case anew, as a process of its own: what it kept of the case before
 //! is gone, one that fails takes nothing else with it, and all of them run under the same settings.
@@ -21,8 +21,13 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 /// Names in the JSON and titles in the tables, of those that `peers.py` has …
-const PYTHON: [(&str, &str); 3] =
-    [("torch", "PyTorch"), ("torch_compile", "torch.compile"), ("jax", "JAX, optax")];
+const PYTHON: [(&str, &str); 5] = [
+    ("xent_numpy", "xent, NumPy"),
+    ("xent_torch", "xent.torch"),
+    ("torch", "PyTorch"),
+    ("torch_compile", "torch.compile"),
+    ("jax", "JAX, optax"),
+];
 /// … and of those that this program has, if it is built with them.
 const RUST: [(&str, &str); 2] = [("burn", "Burn"), ("candle", "Candle")];
 

@@ -1,0 +1,153 @@
+"""Times what users of the Python package do, under the settings that they have: a step of training
+with `xent.torch` and with PyTorch, fresh gradients included, and boosting with a focal loss.
+
+`python users.py [--quick]` prints a table. All ways of doing a thing take turns.
+"""
+
+import statistics
+import sys
+import time
+
+import numpy as np
+
+QUICK = "--quick" in sys.argv
+
+
+def in_turns(ways, rounds, calls=1):
+    """The median seconds of a call, of each way."""
+    times = {name: [] for name in ways}
+    for turn in range(rounds + 1):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            for _ in range(calls):
+                way()
+            # The first turn compiles and warms up.
+            if turn:
+                times[name].append((time.perf_counter() - start) / calls)
+    return {name: statistics.median(found) for name, found in times.items()}
+
+
+def training_step(rows, classes, rounds, calls):
+    import torch
+    from xent.torch import nn as xnn
+
+    torch.set_num_threads(2)
+    logits = torch.randn(rows, classes, requires_grad=True)
+    labels = torch.randint(0, classes, (rows,))
+
+    def step(loss):
+        def run():
+            logits.grad = None
+            loss(logits, labels).backward()
+
+        return run
+
+    ways = {
+        "xent.torch": step(xnn.CrossEntropyLoss()),
+        "PyTorch": step(torch.nn.CrossEntropyLoss()),
+        "torch.compile": step(torch.compile(torch.nn.CrossEntropyLoss())),
+    }
+    return in_turns(ways, rounds, calls)
+
+
+class Clock:
+    """An objective that keeps its time."""
+
+    def __init__(self, objective):
+        self.objective, self.seconds = objective, 0.0
+
+    def __deepcopy__(self, _):
+        return self
+
+    def __call__(self, *arguments):
+        start = time.perf_counter()
+        result = self.objective(*arguments)
+        self.seconds += time.perf_counter() - start
+        return result
+
+
+def numpy_focal(scores, data, gamma=2.0, alpha=0.25):
+    """The focal objective as people write it with NumPy."""
+    y = data.get_label()
+    p = 1 / (1 + np.exp(-scores))
+    t = np.where(y > 0, p, 1 - p)
+    side = np.where(y > 0, alpha, 1 - alpha)
+    sign = np.where(y > 0, 1.0, -1.0)
+    log = np.log(np.clip(t, 1e-15, 1))
+    fade = (1 - t) ** gamma
+    grad = side * sign * fade * (gamma * t * log + t - 1)
+    slope = -gamma * (1 - t) ** (gamma - 1) * (gamma * t * log + t - 1)
+    slope = slope + fade * (gamma * log + gamma + 1)
+    return grad, np.maximum(side * slope * t * (1 - t), 1e-6)
+
+
+def boosting(library, rows, boosts):
+    random = np.random.default_rng(0)
+    x = random.normal(size=(rows, 20)).astype(np.float32)
+    y = (x[:, 0] + x[:, 1] * x[:, 2] + random.normal(size=rows) > 2).astype(np.float32)
+    times = {}
+    if library == "lightgbm":
+        import lightgbm
+        import xent.lightgbm
+
+        ours = xent.lightgbm.objective("focal", gamma=2, alpha=0.25)
+        options = {"verbose": -1, "num_threads": 2, "metric": "none"}
+
+        def train(objective):
+            data = lightgbm.Dataset(x, y).construct()
+            start = time.perf_counter()
+            lightgbm.train(options | {"objective": objective or "binary"}, data, boosts)
+            return time.perf_counter() - start
+
+    else:
+        import xent.xgboost
+        import xgboost
+
+        ours = xent.xgboost.objective("focal", gamma=2, alpha=0.25)
+        data = xgboost.QuantileDMatrix(x, y)
+        options = {"nthread": 2, "tree_method": "hist"}
+
+        def train(objective):
+            start = time.perf_counter()
+            own = {"base_score": 0.0} if objective else {"objective": "binary:logistic"}
+            xgboost.train(options | own, data, boosts, obj=objective)
+            return time.perf_counter() - start
+
+    for _ in range(1 if QUICK else 3):
+        for name, objective in (("xent", ours), ("NumPy", numpy_focal), ("logloss", None)):
+            clock = Clock(objective) if objective else None
+            found = train(clock), clock.seconds if clock else 0.0
+            times[name] = min(times.get(name, found), found)
+    return times
+
+
+def milliseconds(seconds):
+    return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def main():
+    print("| forward and backward | xent.torch | PyTorch | torch.compile |")
+    print("|---|---:|---:|---:|")
+    for shape, rounds, calls in (((4096, 32000), 7, 1), ((32, 10), 30, 300)):
+        if QUICK:
+            shape, rounds, calls = (shape[0] // 32, shape[1]), 1, 1
+        found = training_step(*shape, rounds, calls)
+        ours = found["xent.torch"]
+        others = (
+            f"{milliseconds(found[name])} ({found[name] / ours:.2f}×)"
+            for name in ("PyTorch", "torch.compile")
+        )
+        cells = " | ".join([milliseconds(ours), *others])
+        print(f"| cross-entropy, {shape[0]}×{shape[1]} | {cells} |")
+    rows, boosts = (1_000, 5) if QUICK else (1_000_000, 50)
+    print(f"\n| {rows} rows × 20, {boosts} rounds | training | in the objective |")
+    print("|---|---:|---:|")
+    for library in ("lightgbm", "xgboost"):
+        for name, (whole, inside) in boosting(library, rows, boosts).items():
+            title = {"xent": "focal, xent", "NumPy": "focal, NumPy", "logloss": "its own logloss"}
+            inside = milliseconds(inside) if inside else ""
+            print(f"| {library}, {title[name]} | {milliseconds(whole)} | {inside} |")
+
+
+if __name__ == "__main__":
+    main()
