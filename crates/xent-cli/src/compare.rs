@@ -74,6 +74,9 @@ impl Compare {
 
 const REPORT: &str = "report.html";
 
+/// How many measures fit a terminal; the report has the others too.
+const SHOWN: usize = 4;
+
 fn print(comparison: &Comparison, output: &mut Output) -> Result {
     let Comparison { data, target, rows: [train, validation, test], seeds, losses, .. } =
         comparison;
@@ -84,18 +87,23 @@ fn print(comparison: &Comparison, output: &mut Output) -> Result {
     );
     writeln!(output, "{}\n", wrapped(&size, 0))?;
 
-    let names: Vec<&'static str> = losses[0].measures.iter().map(|measure| measure.name).collect();
+    let measures = losses[0].measures.iter().take(SHOWN);
+    let names: Vec<&'static str> = measures.map(|measure| measure.name).collect();
     let by_loss = |columns: &[&'static str], cells: &dyn Fn(&Contender) -> Vec<String>| {
         let header = [&["loss"], columns].concat();
         table(&header, losses.iter().map(|loss| [vec![loss.loss.clone()], cells(loss)].concat()), 1)
     };
     // Without spaces the table fits 80 columns.
     let narrow = |cell: &String| cell.replace(" ± ", "±");
-    let measures = by_loss(&names, &|loss| loss.results().iter().map(narrow).collect());
+    let measures = by_loss(&names, &|loss| loss.results().iter().take(SHOWN).map(narrow).collect());
     writeln!(output, "{HEADING}Test rows, mean ± standard deviation over the seeds{HEADING:#}")?;
     writeln!(output, "{}\n", measures)?;
     writeln!(output, "{HEADING}Difference to the best{HEADING:#}")?;
-    writeln!(output, "{}", by_loss(&names, &Contender::verdicts))?;
+    writeln!(
+        output,
+        "{}",
+        by_loss(&names, &|loss| { loss.verdicts().into_iter().take(SHOWN).collect() })
+    )?;
     writeln!(output, "{}\n", wrapped(RULE, 1))?;
     writeln!(output, "{HEADING}Training{HEADING:#}")?;
     writeln!(output, "{}", by_loss(&COSTS, &Contender::costs))?;

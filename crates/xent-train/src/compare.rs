@@ -420,7 +420,8 @@ impl Contender {
             let values: Vec<f64> = epochs.filter_map(&value).collect();
             ((index + 1) as f64, Summary::of(&values).mean)
         };
-        Series { name, colour, dashed, points: (0..epochs).map(point).collect() }
+        let points = (0..epochs).map(point).collect();
+        Series { name, colour, dashed, points, ..Series::default() }
     }
 }
 

@@ -30,8 +30,48 @@ pub struct Classification {
     /// Mean squared error of the probabilities: for two classes (p − y)² of the
     /// second, at most 1; for more the sum over the classes, at most 2.
     pub brier: f64,
+    /// How often a row of a class gets a higher probability of it than a row of
+    /// another class does, ties counting half: the area under the ROC curve. For
+    /// more than two classes the mean over the classes; undefined if all rows
+    /// are of one class.
+    pub roc_auc: Option<f64>,
+    /// Expected calibration error: how far the probability of the predicted
+    /// class is from the share of hits, as a mean over the rows in bins of
+    /// [`Classification::reliability`].
+    pub ece: f64,
+    /// Rows by the probability of the predicted class, in bins of equal width
+    /// from 0 to 1; empty bins are left out.
+    pub reliability: Vec<Bin>,
+    /// One per class.
+    pub classes: Vec<ClassQuality>,
     /// How many rows of a class (outer) were predicted as a class (inner).
     pub confusion: Vec<Vec<u64>>,
+}
+
+/// Rows whose predicted class has about the same probability.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bin {
+    /// Their mean probability of the predicted class.
+    pub confidence: f64,
+    /// The share of them whose predicted class is the right one.
+    pub accuracy: f64,
+    /// How many rows.
+    pub rows: usize,
+}
+
+/// How well one class is found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassQuality {
+    /// Rows of the class.
+    pub rows: u64,
+    /// Share of the rows predicted as the class that are of it; undefined if
+    /// none is predicted so.
+    pub precision: Option<f64>,
+    /// Share of the rows of the class that are predicted as it; undefined if
+    /// there are none.
+    pub recall: Option<f64>,
+    /// 2·hits / (rows of the class + predictions of it).
+    pub f1: Option<f64>,
 }
 
 /// The metrics of either kind of task.
@@ -66,6 +106,8 @@ impl Metrics {
                 more("macro-F1", metrics.macro_f1),
                 less("log loss", metrics.log_loss),
                 less("Brier", metrics.brier),
+                more("ROC-AUC", metrics.roc_auc.unwrap_or(f64::NAN)),
+                less("ECE", metrics.ece),
             ],
             Self::Regression(metrics) => vec![
                 less("MAE", metrics.mae),
@@ -116,12 +158,19 @@ impl Classification {
         let nll = NegativeLogLikelihood::default();
         let log_loss = nll.on((log_probabilities, classes), labels).value()?;
         let confusion = confusion(log_probabilities, classes, labels);
+        let reliability = reliability(log_probabilities, classes, labels);
+        let quality: Vec<ClassQuality> =
+            (0..classes).map(|class| ClassQuality::new(&confusion, class)).collect();
         let hits: u64 = (0..classes).map(|class| confusion[class][class]).sum();
         Ok(Self {
             accuracy: hits as f64 / labels.len() as f64,
-            macro_f1: macro_f1(&confusion),
+            macro_f1: mean(quality.iter().filter_map(|class| class.f1)).unwrap_or(f64::NAN),
             log_loss,
             brier: brier(log_probabilities, classes, labels)?,
+            roc_auc: roc_auc(log_probabilities, classes, labels),
+            ece: expected_calibration_error(&reliability, labels.len()),
+            reliability,
+            classes: quality,
             confusion,
         })
     }
@@ -172,23 +221,87 @@ pub fn log_probabilities(
 fn confusion(log_probabilities: &[f64], classes: usize, labels: &[usize]) -> Vec<Vec<u64>> {
     let mut confusion = vec![vec![0; classes]; classes];
     for (row, &label) in log_probabilities.chunks_exact(classes).zip(labels) {
-        let best =
-            (1..classes).fold(0, |best, class| if row[class] > row[best] { class } else { best });
-        confusion[label][best] += 1;
+        confusion[label][largest(row).0] += 1;
     }
     confusion
 }
 
-fn macro_f1(confusion: &[Vec<u64>]) -> f64 {
-    let scores: Vec<f64> = (0..confusion.len())
-        .filter_map(|class| {
-            let actual: u64 = confusion[class].iter().sum();
-            let predicted: u64 = confusion.iter().map(|row| row[class]).sum();
-            let hits = 2 * confusion[class][class];
-            (actual + predicted > 0).then(|| hits as f64 / (actual + predicted) as f64)
-        })
-        .collect();
-    scores.iter().sum::<f64>() / scores.len() as f64
+impl ClassQuality {
+    fn new(confusion: &[Vec<u64>], class: usize) -> Self {
+        let rows: u64 = confusion[class].iter().sum();
+        let predicted: u64 = confusion.iter().map(|row| row[class]).sum();
+        let hits = confusion[class][class];
+        let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
+        Self {
+            rows,
+            precision: share(hits, predicted),
+            recall: share(hits, rows),
+            f1: share(2 * hits, rows + predicted),
+        }
+    }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = values.fold((0.0, 0usize), |(sum, count), value| (sum + value, count + 1));
+    (count > 0).then(|| sum / count as f64)
+}
+
+/// The largest entry, of equal ones the first, and its position.
+fn largest(row: &[f64]) -> (usize, f64) {
+    let best =
+        (1..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best });
+    (best, row[best])
+}
+
+fn reliability(log_probabilities: &[f64], classes: usize, labels: &[usize]) -> Vec<Bin> {
+    const BINS: usize = 15;
+    let mut sums = [(0.0, 0usize, 0usize); BINS];
+    for (row, &label) in log_probabilities.chunks_exact(classes).zip(labels) {
+        let (predicted, log) = largest(row);
+        let confidence = log.exp();
+        let (sum, hits, rows) = &mut sums[((confidence * BINS as f64) as usize).min(BINS - 1)];
+        *sum += confidence;
+        *hits += usize::from(predicted == label);
+        *rows += 1;
+    }
+    let bins = sums.into_iter().filter(|(_, _, rows)| *rows > 0);
+    let bin = |(sum, hits, rows): (f64, usize, usize)| Bin {
+        confidence: sum / rows as f64,
+        accuracy: hits as f64 / rows as f64,
+        rows,
+    };
+    bins.map(bin).collect()
+}
+
+fn expected_calibration_error(reliability: &[Bin], rows: usize) -> f64 {
+    let gap = |bin: &Bin| (bin.confidence - bin.accuracy).abs() * bin.rows as f64;
+    reliability.iter().map(gap).sum::<f64>() / rows as f64
+}
+
+fn roc_auc(log_probabilities: &[f64], classes: usize, labels: &[usize]) -> Option<f64> {
+    let of_class = |class: usize| {
+        let scores = log_probabilities.iter().skip(class).step_by(classes).copied();
+        area(scores.zip(labels.iter().map(|&label| label == class)).collect())
+    };
+    // With two classes, the area of one is that of the other.
+    let first = if classes == 2 { 1 } else { 0 };
+    mean((first..classes).filter_map(of_class))
+}
+
+/// The area under the ROC curve of scores, of which some are of the class: the
+/// mean rank of those of the class, tied scores sharing theirs.
+fn area(mut scores: Vec<(f64, bool)>) -> Option<f64> {
+    scores.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let positive = scores.iter().filter(|(_, is_positive)| *is_positive).count() as f64;
+    let negative = scores.len() as f64 - positive;
+    let (mut ranks, mut below) = (0.0, 0.0);
+    for tied in scores.chunk_by(|a, b| a.0 == b.0) {
+        let in_class = tied.iter().filter(|(_, is_positive)| *is_positive).count() as f64;
+        let others = tied.len() as f64 - in_class;
+        ranks += in_class * (below + others / 2.0);
+        below += others;
+    }
+    (positive > 0.0 && negative > 0.0).then(|| ranks / (positive * negative))
 }
 
 fn brier(log_probabilities: &[f64], classes: usize, labels: &[usize]) -> xent::Result<f64> {
@@ -239,6 +352,31 @@ mod tests {
         close(metrics.macro_f1, (2.0 / 3.0 + 2.0 / 3.0 + 1.0) / 3.0);
         close(metrics.log_loss, (1.0 + 2.0 + 1.0 + 0.0) * 2_f64.ln() / 4.0);
         close(metrics.brier, (0.34375 + 0.84375 + 0.34375) / 4.0);
+        let quality = |class: usize| {
+            let ClassQuality { rows, precision, recall, .. } = metrics.classes[class];
+            (rows, precision, recall)
+        };
+        assert_eq!(quality(0), (2, Some(1.0), Some(0.5)));
+        assert_eq!(quality(1), (1, Some(0.5), Some(1.0)));
+        assert_eq!(quality(3), (0, None, None));
+        // Class 0: 0.5 and 0.25 against 0.125 and 0. Class 1: 0.5 against 0.25, 0.5 and 0.
+        close(metrics.roc_auc.unwrap(), (1.0 + 2.5 / 3.0 + 1.0) / 3.0);
+        // Three rows at 0.5, of which two are hits, and one at 1.
+        assert_eq!(metrics.reliability.len(), 2);
+        close(metrics.reliability[0].accuracy, 2.0 / 3.0);
+        close(metrics.ece, (2.0 / 3.0 - 0.5) * 3.0 / 4.0);
+    }
+
+    #[test]
+    fn the_area_counts_pairs_in_order() {
+        let area = |positive: &[f64], negative: &[f64]| {
+            let of = |scores: &[f64], class| scores.iter().map(|&s| (s, class)).collect::<Vec<_>>();
+            area([of(positive, true), of(negative, false)].concat())
+        };
+        assert_eq!(area(&[3.0, 4.0], &[1.0, 2.0]), Some(1.0));
+        assert_eq!(area(&[1.0, 3.0], &[2.0, 0.0]), Some(0.75));
+        assert_eq!(area(&[1.0, 1.0], &[1.0]), Some(0.5));
+        assert_eq!(area(&[1.0], &[]), None);
     }
 
     #[test]

@@ -282,7 +282,7 @@ mod extended {
 mod tests {
     use super::*;
     use crate::data::{Dataset, Reading, Task};
-    use crate::metrics::{Classification, Regression};
+    use crate::metrics::{Bin, ClassQuality, Classification, Regression};
 
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     struct Configuration {
@@ -323,6 +323,15 @@ mod tests {
             macro_f1: 0.8,
             log_loss: 0.1,
             brier: 0.2,
+            roc_auc: Some(0.75),
+            ece: 0.01,
+            reliability: vec![Bin { confidence: 0.9, accuracy: 0.8, rows: 8 }],
+            classes: vec![ClassQuality {
+                rows: 4,
+                precision: Some(1.0),
+                recall: None,
+                f1: Some(0.5),
+            }],
             confusion: vec![vec![3, 1], vec![0, 4]],
         });
         for run in [

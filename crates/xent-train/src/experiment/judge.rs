@@ -73,6 +73,14 @@ impl Judge {
         Ok(TestResult { loss, metrics: self.metrics(&predictions, &rows.targets)? })
     }
 
+    /// The prediction for each row of a regression and how far the target is
+    /// above it, in the units of the target.
+    pub(super) fn residuals(&self, model: &Network, rows: &Encoded) -> Vec<(f64, f64)> {
+        let Targets::Numbers { original, .. } = &rows.targets else { return Vec::new() };
+        let predictions = self.numbers(&self.predict(model, &rows.inputs));
+        predictions.into_iter().zip(original).map(|(p, target)| (p, target - p)).collect()
+    }
+
     pub(super) fn metrics(&self, predictions: &[f32], targets: &Targets) -> xent::Result<Metrics> {
         match targets {
             Targets::Classes(labels) => {

@@ -1,8 +1,9 @@
 use super::{Configuration, Prepared, Trained};
 use crate::data::Split;
 use crate::fit::{Epoch, Schedule, Settings};
+use crate::metrics::{ClassQuality, Classification, Metrics};
 use crate::model::{Architecture, Model as _};
-use crate::report::{Block, Chart, LineChart, Report, Section, Series, short};
+use crate::report::{Block, Chart, LineChart, Matrix, Report, Section, Series, Table, short};
 
 /// How a model learned, as a page.
 pub fn training_report(
@@ -10,15 +11,166 @@ pub fn training_report(
     configuration: &Configuration,
     trained: &Trained,
 ) -> Report {
-    let Trained { fitted, test, .. } = trained;
-    let Configuration { reading, task, loss, settings, .. } = configuration;
-    let target = &reading.target;
-    let fact = |name: &str, value: String| (name.to_owned(), value);
-    let mut results = vec![fact("loss", short(test.loss))];
-    let figures = test.metrics.figures();
+    let Split { train, validation, test } = &prepared.split;
+    let summary = format!(
+        "`{}` of `{}` learned from {} rows, watched on {} and judged on {}.",
+        configuration.reading.target,
+        prepared.source,
+        train.len(),
+        validation.len(),
+        test.len()
+    );
+    let mut sections = vec![results(trained)];
+    sections.extend(match &trained.test.metrics {
+        Metrics::Classification(metrics) => {
+            vec![classes(metrics, prepared.encoder.target().classes()), calibration(metrics)]
+        }
+        Metrics::Regression(_) => vec![residuals(&trained.residuals)],
+    });
+    sections.push(curves(prepared, trained));
+    sections.push(section("Configuration", Block::Facts(facts(configuration, trained))));
+    if !prepared.notices.is_empty() {
+        let notices = prepared.notices.iter().map(ToString::to_string).collect();
+        sections.push(section("Data", Block::Notices(notices)));
+    }
+    let title = format!("{} on {}", configuration.loss, prepared.source);
+    Report { title, summary: vec![summary], sections }
+}
+
+fn section(title: &str, block: Block) -> Section {
+    Section { title: title.to_owned(), blocks: vec![block] }
+}
+
+fn fact(name: &str, value: String) -> (String, String) {
+    (name.to_owned(), value)
+}
+
+fn results(trained: &Trained) -> Section {
+    let mut results = vec![fact("loss", short(trained.test.loss))];
+    let figures = trained.test.metrics.figures();
     results.extend(figures.iter().map(|figure| fact(figure.name, short(figure.value))));
-    let facts = vec![
-        fact("target", format!("{target} ({task})")),
+    section("Result on the test rows", Block::Facts(results))
+}
+
+/// How well each class is found, and what it is taken for.
+fn classes(metrics: &Classification, names: &[String]) -> Section {
+    let share = |share: Option<f64>| share.map_or("–".to_owned(), |share| format!("{share:.3}"));
+    let row = |(name, class): (&String, &ClassQuality)| {
+        let ClassQuality { rows, precision, recall, f1 } = *class;
+        vec![name.clone(), rows.to_string(), share(precision), share(recall), share(f1)]
+    };
+    let table = Table {
+        caption: "How well each class is found".to_owned(),
+        header: ["class", "rows", "precision", "recall", "F1"].map(str::to_owned).to_vec(),
+        rows: names.iter().zip(&metrics.classes).map(row).collect(),
+    };
+    let matrix = Matrix {
+        caption: "Rows of a class (lines) by what is predicted (columns)".to_owned(),
+        names: names.to_vec(),
+        counts: metrics.confusion.clone(),
+    };
+    Section {
+        title: "Classes".to_owned(),
+        blocks: vec![Block::Table(table), Block::Matrix(matrix)],
+    }
+}
+
+/// Whether probabilities are what they say.
+fn calibration(metrics: &Classification) -> Section {
+    let bins = metrics.reliability.iter();
+    let observed = Series {
+        name: "test rows".to_owned(),
+        points: bins.clone().map(|bin| (bin.confidence, bin.accuracy)).collect(),
+        ..Series::default()
+    };
+    let marks = Series { dots: true, name: "bins".to_owned(), ..observed.clone() };
+    let ideal = Series {
+        name: "as it should be".to_owned(),
+        colour: 6,
+        dashed: true,
+        points: vec![(0.0, 0.0), (1.0, 1.0)],
+        ..Series::default()
+    };
+    let chart = Chart::Lines(LineChart {
+        title: "Reliability".to_owned(),
+        x: "probability of the predicted class".to_owned(),
+        y: "share of hits".to_owned(),
+        series: vec![observed, marks, ideal],
+        styles: None,
+    });
+    let text = format!(
+        "Where the model says a probability, that share of its predictions should be hits; the \
+         curve below the diagonal is overconfidence. Expected calibration error: {}.",
+        short(metrics.ece)
+    );
+    Section {
+        title: "Calibration".to_owned(),
+        blocks: vec![Block::Paragraph(text), Block::Charts(vec![chart])],
+    }
+}
+
+/// What is left unexplained, by prediction.
+fn residuals(residuals: &[(f64, f64)]) -> Section {
+    /// More dots than this hide each other.
+    const MOST: usize = 1_000;
+    let step = residuals.len().div_ceil(MOST).max(1);
+    let dots = Series {
+        name: "test rows".to_owned(),
+        dots: true,
+        points: residuals.iter().step_by(step).copied().collect(),
+        ..Series::default()
+    };
+    let ends = residuals.iter().map(|(prediction, _)| *prediction);
+    let ends = [ends.clone().fold(f64::NAN, f64::min), ends.fold(f64::NAN, f64::max)];
+    let zero = Series {
+        name: "no error".to_owned(),
+        colour: 6,
+        dashed: true,
+        points: ends.map(|end| (end, 0.0)).to_vec(),
+        ..Series::default()
+    };
+    let chart = Chart::Lines(LineChart {
+        title: "Residuals".to_owned(),
+        x: "prediction".to_owned(),
+        y: "target − prediction".to_owned(),
+        series: vec![dots, zero],
+        styles: None,
+    });
+    section("Residuals", Block::Charts(vec![chart]))
+}
+
+fn curves(prepared: &Prepared, trained: &Trained) -> Section {
+    let curve = |name: &str, dashed, value: fn(&Epoch) -> Option<f64>| Series {
+        name: name.to_owned(),
+        dashed,
+        points: trained
+            .fitted
+            .history
+            .iter()
+            .map(|epoch| (epoch.epoch as f64, value(epoch).unwrap_or(f64::NAN)))
+            .collect(),
+        ..Series::default()
+    };
+    let chart = |y: &str, series| {
+        let (title, x, y) = (format!("{y} by epoch"), "epoch".to_owned(), y.to_owned());
+        Chart::Lines(LineChart { title, x, y, series, styles: None })
+    };
+    let training = curve("training", false, |epoch| Some(epoch.train_loss));
+    let validation = curve("validation", true, |epoch| epoch.validation_loss);
+    let mut charts = vec![chart("loss", vec![training, validation])];
+    if prepared.validation.is_some() {
+        let metric = curve("validation", true, |epoch| epoch.metric);
+        charts.push(chart(trained.test.metrics.headline().name, vec![metric]));
+    }
+    section("Training", Block::Charts(charts))
+}
+
+fn facts(configuration: &Configuration, trained: &Trained) -> Vec<(String, String)> {
+    let Configuration { reading, task, loss, settings, .. } = configuration;
+    let fitted = &trained.fitted;
+    let seconds: f64 = fitted.seconds.iter().sum();
+    vec![
+        fact("target", format!("{} ({task})", reading.target)),
         fact("loss", loss.to_string()),
         fact("model", model_text(configuration)),
         fact("parameters", fitted.model.parameters().to_string()),
@@ -27,51 +179,8 @@ pub fn training_report(
         fact("l1, l2", format!("{}, {}", settings.l1, settings.l2)),
         fact("seed", settings.seed.to_string()),
         fact("epochs", format!("{}, weights of epoch {}", fitted.history.len(), fitted.epoch)),
-    ];
-    let curve = |name: &str, dashed, value: fn(&Epoch) -> Option<f64>| Series {
-        name: name.to_owned(),
-        colour: 0,
-        dashed,
-        points: fitted
-            .history
-            .iter()
-            .map(|epoch| (epoch.epoch as f64, value(epoch).unwrap_or(f64::NAN)))
-            .collect(),
-    };
-    let chart = |y: &str, series| {
-        let (title, x, y) = (format!("{y} by epoch"), "epoch".to_owned(), y.to_owned());
-        Chart::Lines(LineChart { title, x, y, series, styles: None })
-    };
-    let mut charts = vec![chart(
-        "loss",
-        vec![
-            curve("training", false, |epoch| Some(epoch.train_loss)),
-            curve("validation", true, |epoch| epoch.validation_loss),
-        ],
-    )];
-    if prepared.validation.is_some() {
-        let metric = curve("validation", true, |epoch| epoch.metric);
-        charts.push(chart(test.metrics.headline().name, vec![metric]));
-    }
-    let Split { train, validation, test } = &prepared.split;
-    let summary = format!(
-        "`{target}` of `{}` learned from {} rows, watched on {} and judged on {}.",
-        prepared.source,
-        train.len(),
-        validation.len(),
-        test.len()
-    );
-    let section = |title: &str, block| Section { title: title.to_owned(), blocks: vec![block] };
-    let mut sections = vec![
-        section("Result on the test rows", Block::Facts(results)),
-        section("Training", Block::Charts(charts)),
-        section("Configuration", Block::Facts(facts)),
-    ];
-    if !prepared.notices.is_empty() {
-        let notices = prepared.notices.iter().map(ToString::to_string).collect();
-        sections.push(section("Data", Block::Notices(notices)));
-    }
-    Report { title: format!("{loss} on {}", prepared.source), summary: vec![summary], sections }
+        fact("seconds", format!("{seconds:.1}")),
+    ]
 }
 
 /// The architecture in words.

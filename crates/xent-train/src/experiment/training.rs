@@ -18,6 +18,9 @@ pub struct Trained {
     /// The result on the test rows.
     pub test: TestResult,
     pub(super) class_weights: Option<Vec<f32>>,
+    /// The prediction for each test row of a regression and how far the target
+    /// is above it.
+    pub(super) residuals: Vec<(f64, f64)>,
 }
 
 /// How a training outlives its process.
@@ -93,7 +96,8 @@ pub fn train_kept(
         }
     };
     let test = judge.result(&fitted.model, &prepared.test)?;
-    Ok(Trained { fitted, test, class_weights })
+    let residuals = judge.residuals(&fitted.model, &prepared.test);
+    Ok(Trained { fitted, test, class_weights, residuals })
 }
 
 fn class_weights(

@@ -35,6 +35,8 @@ pub enum Block {
     Paragraph(String),
     /// Rows under a header.
     Table(Table),
+    /// Counts by two kinds of the same names, shaded by their share of a line.
+    Matrix(Matrix),
     /// Charts, side by side where there is room.
     Charts(Vec<Chart>),
     /// Names with what they stand for, such as a configuration.
@@ -53,6 +55,17 @@ pub struct Table {
     pub header: Vec<String>,
     /// The cells of each row.
     pub rows: Vec<Vec<String>>,
+}
+
+/// Counts by two kinds of the same names, such as what is and what is predicted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Matrix {
+    /// What the matrix shows: what its lines and its columns are.
+    pub caption: String,
+    /// A name for each line, and for the column in the same place.
+    pub names: Vec<String>,
+    /// The counts, line after line.
+    pub counts: Vec<Vec<u64>>,
 }
 
 /// A chart.
@@ -89,6 +102,8 @@ pub struct Series {
     pub colour: usize,
     /// Whether the curve is dashed.
     pub dashed: bool,
+    /// Whether the points are dots and not joined.
+    pub dots: bool,
     /// x and y in the order of drawing; a point that is not finite is a gap.
     pub points: Vec<(f64, f64)>,
 }
@@ -151,6 +166,7 @@ impl Block {
         match self {
             Self::Paragraph(text) => html! { p { (with_code(text)) } },
             Self::Table(table) => table.html(),
+            Self::Matrix(matrix) => matrix.html(),
             Self::Charts(charts) => html! {
                 div.charts { @for chart in charts { (chart.html()) } }
             },
@@ -186,6 +202,31 @@ impl Table {
                                 @for (index, cell) in row.iter().enumerate() {
                                     @if index == 0 { th scope="row" { (cell) } }
                                     @else { td { (cell) } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Matrix {
+    fn html(&self) -> Markup {
+        html! {
+            div.scroll tabindex="0" {
+                table.matrix {
+                    caption { (self.caption) }
+                    thead { tr { th {} @for name in &self.names { th scope="col" { (name) } } } }
+                    tbody {
+                        @for (name, counts) in self.names.iter().zip(&self.counts) {
+                            @let total = counts.iter().sum::<u64>().max(1) as f64;
+                            tr {
+                                th scope="row" { (name) }
+                                @for count in counts {
+                                    @let share = *count as f64 / total;
+                                    td style=(format!("--share:{share:.3}")) { (count) }
                                 }
                             }
                         }
@@ -350,7 +391,10 @@ impl LineChart {
             for series in &self.series {
                 let style = colour(series.colour).stroke_width(2 * UNIT as u32);
                 for run in series.runs() {
-                    if let [point] = run {
+                    if series.dots {
+                        let dot = |&point| Circle::new(point, 2 * UNIT, style.filled());
+                        chart.draw_series(run.iter().map(dot))?;
+                    } else if let [point] = run {
                         chart.draw_series([Circle::new(*point, 3 * UNIT, style.filled())])?;
                     } else if series.dashed {
                         let points = run.iter().copied();
