@@ -107,5 +107,8 @@ fn print(comparison: &Comparison, output: &mut Output) -> Result {
     writeln!(output, "{}\n", wrapped(RULE, 1))?;
     writeln!(output, "{HEADING}Training{HEADING:#}")?;
     writeln!(output, "{}", by_loss(&COSTS, &Contender::costs))?;
+    if let Some(reason) = comparison.reason() {
+        writeln!(output, "{}", wrapped(&reason, 1))?;
+    }
     Ok(())
 }

@@ -329,3 +329,87 @@ fn a_reader_that_stops_is_no_error() {
         assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
     }
 }
+
+/// MNIST in small: the class of an image is where it is bright.
+fn digits(folder: &Path) {
+    let write = |name: &str, rows: u8| {
+        let header = [0, 0, 8, 3, 0, 0, 0, rows, 0, 0, 0, 4, 0, 0, 0, 4];
+        let image = |row: u8| -> Vec<u8> {
+            let bright = |pixel: u8| pixel / 8 == row % 2;
+            (0..16).map(|pixel| if bright(pixel) { 200 + row % 7 } else { row % 5 }).collect()
+        };
+        let images: Vec<u8> = (0..rows).flat_map(image).collect();
+        let labels: Vec<u8> = (0..rows).map(|row| 3 + row % 2).collect();
+        let file = |kind: &str| folder.join(format!("{name}-{kind}-ubyte"));
+        fs::write(file("images-idx3"), [&header[..], &images].concat()).unwrap();
+        let header = [0, 0, 8, 1, 0, 0, 0, rows];
+        fs::write(file("labels-idx1"), [&header[..], &labels].concat()).unwrap();
+    };
+    fs::create_dir(folder).unwrap();
+    write("train", 100);
+    write("t10k", 20);
+}
+
+#[test]
+fn images_are_trained_evaluated_and_predicted() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    digits(&folder.join("digits"));
+    for model in [&[][..], &["--model", "mlp", "--hidden", "8"], &["--model", "linear"]] {
+        let options = ["--epochs", "8", "--lr", "0.01", "--out", "run", "--force", "--json"];
+        let arguments = [&["train", "digits"], &options[..], model].concat();
+        let result = json(&printed(folder, &arguments));
+        assert_eq!(result["test"]["accuracy"], 1.0, "{model:?}: {result}");
+        let rows: u64 =
+            (0..2).map(|c| result["test"]["classes"][c]["rows"].as_u64().unwrap()).sum();
+        assert_eq!(rows, 20, "the test rows are those of t10k");
+    }
+    let predictions = printed(folder, &["predict", "run", "digits"]);
+    assert_eq!(predictions.lines().next(), Some("prediction,probability of 3,probability of 4"));
+    assert_eq!(predictions.lines().count(), 1 + 120);
+    let complaint = complaint(folder, &["train", "digits", "--model", "lstm"]);
+    assert_eq!(complaint, "lstm takes no images; use --model cnn");
+}
+
+#[test]
+fn texts_are_trained_evaluated_and_predicted() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let rows = |count: usize| -> String {
+        let words = [("a fine film", 1), ("a bad film", 0), ("so fine , so good", 1)];
+        (0..count).map(|row| words[row % 3]).map(|(text, y)| format!("{text}\t{y}\n")).collect()
+    };
+    fs::write(folder.join("train.tsv"), rows(120)).unwrap();
+    fs::write(folder.join("test.tsv"), rows(12)).unwrap();
+    let data = ["train", "train.tsv", "--text", "0", "--target", "1"];
+    let model = ["--embedding", "8", "--units", "8", "--dropout", "0.1", "--lr", "0.02"];
+    let arguments = [&data[..], &model, &["--epochs", "8", "--out", "run", "--json"]].concat();
+    let result = json(&printed(folder, &arguments));
+    assert_eq!(result["test"]["accuracy"], 1.0, "{result}");
+    let run = json(&fs::read_to_string(folder.join("run/run.json")).unwrap());
+    assert_eq!(run["data"]["test"], 12, "the rows of test.tsv");
+    let words = &run["encoder"]["inputs"]["text"]["words"];
+    assert!(words.as_array().unwrap().iter().any(|word| word == "film"), "{words}");
+    let again = json(&printed(folder, &["evaluate", "run", "test.tsv", "--json"]));
+    assert_eq!(again["log_loss"], result["test"]["log_loss"]);
+    let predictions = printed(folder, &["predict", "run", "test.tsv"]);
+    assert_eq!(predictions.lines().nth(2).map(|line| &line[..2]), Some("0,"));
+    let complaint = complaint(folder, &[&data[..], &["--model", "mlp"]].concat());
+    assert_eq!(complaint, "mlp takes no texts; use --model lstm");
+}
+
+#[test]
+fn rows_of_weight_0_do_not_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    // Half of the rows lie, but have no weight.
+    let rows = (0..200).map(|row| format!("{row},{},{}\n", row * (1 - row % 2 * 2), 1 - row % 2));
+    fs::write(folder.join("t.csv"), "x,y,w\n".to_owned() + &rows.collect::<String>()).unwrap();
+    let options = ["--target", "y", "--model", "linear", "--lr", "0.05", "--epochs", "40"];
+    let weighted = [&["train", "t.csv"], &options[..], &["--sample-weight", "w"], &["--json"]];
+    let loss = json(&printed(folder, &weighted.concat()))["test"]["loss"].as_f64().unwrap();
+    assert!(loss < 0.01, "{loss}");
+    let complaint =
+        complaint(folder, &[&["train", "t.csv"], &options[..], &["--hidden", "3"]].concat());
+    assert_eq!(complaint, "--hidden is for --model mlp or --model cnn");
+}

@@ -89,6 +89,8 @@ fn check(most: usize, seed: u64) {
             let folder = folder.path();
             kills += killed_and_resumed(folder, training, *duration, &mut random, 3);
             assert_eq!(result(folder, "killed"), result(folder, "whole"), "{training}");
+            let files = |run: &str| fs::read_dir(folder.join(run)).unwrap().count();
+            assert_eq!(files("killed"), files("whole"), "nothing half-written stays");
             fs::remove_dir_all(folder.join("killed")).unwrap();
         }
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::RunError;
 use crate::fit::{Epoch, Position, Settings, State, numbered};
 use crate::model::Model;
-use crate::run::{RunDirectory, write_file};
+use crate::run::{RunDirectory, remove_unfinished, write_file};
 use crate::weights::{WeightsError, named_weights, with_weights};
 
 const FOLDER: &str = "checkpoints";
@@ -68,6 +68,8 @@ impl<'a> Checkpoints<'a> {
         about: &'a serde_json::Value,
     ) -> Self {
         let folder = directory.file(FOLDER);
+        remove_unfinished(directory.path());
+        remove_unfinished(&folder);
         Self { folder, keep: keep.max(1), every, written: Instant::now(), about }
     }
 

@@ -307,6 +307,25 @@ impl Comparison {
         }
     }
 
+    /// What the gradients before the first step say of the losses, if they differ
+    /// much.
+    pub fn reason(&self) -> Option<String> {
+        const MUCH: f64 = 4.0;
+        let norm = |loss: &&Contender| loss.first_gradient_norm.mean;
+        let by_norm = |a: &&Contender, b: &&Contender| norm(a).total_cmp(&norm(b));
+        let (weakest, strongest) =
+            (self.losses.iter().min_by(by_norm)?, self.losses.iter().max_by(by_norm)?);
+        let ratio = norm(&strongest) / norm(&weakest);
+        (ratio >= MUCH && ratio.is_finite()).then(|| {
+            format!(
+                "Before the first step the gradient of {} is {ratio:.0} times smaller than that \
+                 of {}: at the same learning rate it moves the weights that much less, unless the \
+                 optimizer rescales gradients as Adam does.",
+                weakest.loss, strongest.loss
+            )
+        })
+    }
+
     fn results(&self) -> Section {
         let names: Vec<&str> = self.losses[0].measures.iter().map(|measure| measure.name).collect();
         let header = |others: &[&str]| -> Vec<String> {
@@ -383,10 +402,9 @@ impl Comparison {
                     their curves, not the height."
             .to_owned();
         let charts = std::iter::once(common).chain(charts).collect();
-        section(
-            "Training",
-            vec![Block::Table(costs), Block::Paragraph(text), Block::Charts(charts)],
-        )
+        let texts = self.reason().into_iter().chain([text]).map(Block::Paragraph);
+        let blocks = std::iter::once(Block::Table(costs)).chain(texts);
+        section("Training", blocks.chain([Block::Charts(charts)]).collect())
     }
 }
 
@@ -520,6 +538,8 @@ mod tests {
         assert_eq!(losses_of(first), losses_of(again));
         assert_ne!(losses_of(first)[0], losses_of(first)[1]);
         assert!(other.first_gradient_norm.mean < first.first_gradient_norm.mean);
+        let reason = comparison.reason().unwrap();
+        assert!(reason.contains("gradient of mse_softmax is"), "{reason}");
         for (a, b) in first.measures.iter().zip(&again.measures) {
             assert_eq!(a.values, b.values, "{}", a.name);
         }

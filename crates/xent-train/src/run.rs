@@ -17,6 +17,9 @@ const RUN: &str = "run.json";
 const HISTORY: &str = "history.csv";
 const FORMAT: u32 = 2;
 
+/// How the names of files begin that are being written.
+const UNFINISHED: &str = ".unfinished-";
+
 /// What a run was and came to: the content of `run.json`. `C` is the
 /// configuration of training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -227,6 +230,15 @@ pub fn write_file(path: &Path, content: &[u8]) -> Result<(), RunError> {
     replace(path, content).map_err(RunError::io(path))
 }
 
+/// Removes what writing left in a folder when its process was killed.
+pub(crate) fn remove_unfinished(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|e| e.file_name().to_string_lossy().starts_with(UNFINISHED)) {
+        // What cannot be removed does no harm.
+        let _ = fs::remove_file(entry.path());
+    }
+}
+
 fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
@@ -235,7 +247,7 @@ fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
     // Asked first, as the error of a temporary file would name that file.
     fs::metadata(folder)?;
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".unfinished-");
+    builder.prefix(UNFINISHED);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder)?;

@@ -28,7 +28,7 @@ pub enum Shape {
     Features(usize),
     /// So many channels, lines and columns of pixels.
     Image([usize; 3]),
-    /// Tokens of a vocabulary of this size, the padding included.
+    /// Tokens of a vocabulary of this size.
     Tokens(usize),
 }
 
@@ -55,11 +55,11 @@ pub enum Inputs {
     },
     /// Images, and how their pixels become numbers.
     Images(Images, PixelScale),
-    /// For each row its tokens, at least one, none of them the padding.
+    /// For each row its tokens, at least one.
     Tokens {
         /// Indices into the vocabulary.
         rows: Vec<Vec<u32>>,
-        /// Size of the vocabulary, the padding included.
+        /// Size of the vocabulary.
         vocabulary: usize,
     },
 }

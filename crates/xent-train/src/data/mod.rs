@@ -44,4 +44,4 @@ pub use split::Split;
 pub use table::{Column, Fingerprint, Table, Values};
 pub use target::{Target, Targets};
 pub use task::Task;
-pub use vocabulary::{PADDING, Vocabulary};
+pub use vocabulary::Vocabulary;

@@ -7,11 +7,8 @@ use super::target::text;
 use super::{Notice, Table};
 use crate::error::{DataError, DataProblem};
 
-/// The padding behind a text that is shorter than others of its batch.
-pub const PADDING: u32 = 0;
-
 /// A word that the vocabulary does not have, and all there is of an empty text.
-const UNKNOWN: u32 = 1;
+const UNKNOWN: u32 = 0;
 
 /// Words that are in the vocabulary stand in so many training texts at least.
 const FEWEST_TEXTS: usize = 2;
@@ -73,7 +70,7 @@ impl Vocabulary {
         &self.words
     }
 
-    /// Number of tokens: the words, the unknown one and the padding.
+    /// Number of tokens: the words and the unknown one.
     pub fn size(&self) -> usize {
         self.words.len() + UNKNOWN as usize + 1
     }
@@ -144,16 +141,16 @@ mod tests {
         let train = table(&["The cat, the dog", "the CAT!", "a cat sat, 3.5 times"]);
         let vocabulary = Vocabulary::fit(&train, "text", 100).unwrap();
         assert_eq!(vocabulary.words(), ["cat", ",", "the"]);
-        assert_eq!(vocabulary.size(), 5);
+        assert_eq!(vocabulary.size(), 4);
         let rows = vocabulary.encode(&table(&["cat bird the", "", " \t"])).unwrap();
-        assert_eq!(rows, [vec![2, UNKNOWN, 4], vec![UNKNOWN], vec![UNKNOWN]]);
+        assert_eq!(rows, [vec![1, UNKNOWN, 3], vec![UNKNOWN], vec![UNKNOWN]]);
     }
 
     #[test]
     fn texts_are_capped_and_said_to_be() {
         let train = table(&["one two three four", "one two"]);
         let vocabulary = Vocabulary::fit(&train, "text", 2).unwrap();
-        assert_eq!(vocabulary.encode(&train).unwrap(), [vec![2, 3], vec![2, 3]]);
+        assert_eq!(vocabulary.encode(&train).unwrap(), [vec![1, 2], vec![1, 2]]);
         let notices = vocabulary.notices(&train).unwrap();
         assert_eq!(notices[0].to_string(), "`text`: 1 text cut after 2 tokens");
     }

@@ -1,22 +1,28 @@
-use burn::module::Module;
-use burn::nn::PaddingConfig2d;
-use burn::nn::conv::Conv2d;
+use burn::backend::Dispatch;
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
-use burn::tensor::module::max_pool2d;
-use burn::tensor::ops::MaxPoolOptions;
 use rand::rngs::ChaCha8Rng;
 
 use super::initial::Initial;
+use super::operation::Operations as _;
 use super::{Batch, Mlp, Model, drop_out};
 
 /// Convolutions of 3×3 that keep the size, each with ReLU and the largest of
 /// 2×2, then fully connected layers.
 #[derive(Module, Debug)]
 pub struct Cnn {
-    convolutions: Vec<Conv2d>,
+    convolutions: Vec<Convolution>,
     dense: Mlp,
     dropout: f64,
+}
+
+/// A convolution of 3×3 that keeps the size, with the largest of each 2×2 and
+/// ReLU, as one operation.
+#[derive(Module, Debug)]
+struct Convolution {
+    /// Of shape `[outputs, inputs, 3, 3]`.
+    weight: Param<Tensor<4>>,
+    bias: Param<Tensor<1>>,
 }
 
 impl Cnn {
@@ -33,8 +39,8 @@ impl Cnn {
     ) -> Self {
         let mut initial = Initial::new(seed);
         let sizes: Vec<usize> = std::iter::once(&inputs).chain(channels).copied().collect();
-        let convolutions: Vec<Conv2d> =
-            sizes.windows(2).map(|size| convolution(size[0], size[1], &mut initial)).collect();
+        let convolutions: Vec<Convolution> =
+            sizes.windows(2).map(|size| Convolution::new(size[0], size[1], &mut initial)).collect();
         for _ in channels {
             [height, width] = [height, width].map(halved);
         }
@@ -50,24 +56,25 @@ impl Model for Cnn {
             unreachable!("an architecture is checked before it is built")
         };
         for convolution in &self.convolutions {
-            // ReLU and maximum can change places, and so there is less to do.
-            images = relu(pooled(convolution.forward(images)));
+            images = convolution.forward(images);
         }
         let features = drop_out(images.flatten(1, 3), self.dropout, random.as_deref_mut());
         self.dense.layers(features, random)
     }
 }
 
-fn convolution(inputs: usize, outputs: usize, initial: &mut Initial) -> Conv2d {
-    let bound = 1.0 / (9.0 * inputs as f32).sqrt();
-    Conv2d {
-        weight: initial.uniform([outputs, inputs, 3, 3], bound),
-        bias: Some(initial.uniform([outputs], bound)),
-        stride: [1, 1],
-        kernel_size: [3, 3],
-        dilation: [1, 1],
-        groups: 1,
-        padding: PaddingConfig2d::Explicit(1, 1, 1, 1),
+impl Convolution {
+    fn new(inputs: usize, outputs: usize, initial: &mut Initial) -> Self {
+        let bound = 1.0 / (9.0 * inputs as f32).sqrt();
+        Self {
+            weight: initial.uniform([outputs, inputs, 3, 3], bound),
+            bias: initial.uniform([outputs], bound),
+        }
+    }
+
+    fn forward(&self, images: Tensor<4>) -> Tensor<4> {
+        let (weight, bias) = (self.weight.val().into_dispatch(), self.bias.val().into_dispatch());
+        Tensor::from_dispatch(Dispatch::convolution(images.into_dispatch(), weight, bias))
     }
 }
 
@@ -76,18 +83,15 @@ fn halved(side: usize) -> usize {
     if side == 1 { 1 } else { side / 2 }
 }
 
-/// The largest of each 2×2.
-fn pooled(images: Tensor<4>) -> Tensor<4> {
-    let [_, _, height, width] = images.dims();
-    let window = [height.min(2), width.min(2)];
-    max_pool2d(images, MaxPoolOptions::new(window))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::device;
     use burn::tensor::TensorData;
+    use burn::tensor::activation::relu;
+    use burn::tensor::module::{conv2d, max_pool2d};
+    use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
+    use rand::{RngExt, SeedableRng};
 
     fn forward(model: &Cnn, pixels: Vec<f32>, shape: [usize; 4]) -> Vec<f32> {
         let images = Tensor::from_data(TensorData::new(pixels, shape), &device());
@@ -103,21 +107,53 @@ mod tests {
         assert_eq!(deep.parameters(), expected);
     }
 
+    /// Burn's own operations, which the one operation stands for.
+    fn reference(images: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
+        let [_, _, height, width] = images.dims();
+        let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+        let window = [height.min(2), width.min(2)];
+        relu(max_pool2d(conv2d(images, weight, Some(bias), options), MaxPoolOptions::new(window)))
+    }
+
     #[test]
-    fn a_convolution_by_hand() {
-        let mut model = Cnn::new([1, 2, 2], &[1], &[], 1, 0.0, 1);
-        let device = device();
-        let set = |values: Vec<f32>, shape: Vec<usize>| TensorData::new(values, shape);
-        let kernel = set(vec![0.0, 0.0, 0.0, 0.0, 1.0, 10.0, 0.0, 0.0, 0.0], vec![1, 1, 3, 3]);
-        model.convolutions[0].weight = burn::module::Param::from_data(kernel, &device);
-        model.convolutions[0].bias =
-            Some(burn::module::Param::from_data(set(vec![0.5], vec![1]), &device));
-        // Each pixel and ten times its right neighbour; the largest is 1 + 10·4 + 0.5.
-        let features = pooled(model.convolutions[0].forward(Tensor::from_data(
-            TensorData::new(vec![1.0, 4.0, 2.0, 3.0], [1, 1, 2, 2]),
-            &device,
-        )));
-        assert_eq!(features.into_data().try_into_vec::<f32>().unwrap(), [41.5]);
+    fn value_and_gradients_are_those_of_burns_operations() {
+        let random = |shape: &[usize], seed: u64| {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            let count = shape.iter().product();
+            let values: Vec<f32> = (0..count).map(|_| random.random_range(-1.0..1.0)).collect();
+            TensorData::new(values, shape.to_vec())
+        };
+        for [inputs, outputs, height, width] in
+            [[3, 4, 6, 8], [2, 3, 5, 7], [1, 2, 1, 4], [2, 2, 1, 1]]
+        {
+            let device = device();
+            let images = Tensor::<4>::from_data(random(&[3, inputs, height, width], 1), &device);
+            let images = images.require_grad();
+            let layer = Convolution {
+                weight: Param::from_data(random(&[outputs, inputs, 3, 3], 2), &device),
+                bias: Param::from_data(random(&[outputs], 3), &device),
+            };
+            let (weight, bias) = (layer.weight.val(), layer.bias.val());
+            let results = [
+                layer.forward(images.clone()),
+                reference(images.clone(), weight.clone(), bias.clone()),
+            ];
+            let found = results.map(|output| {
+                let values = output.clone().into_data().try_into_vec::<f32>().unwrap();
+                let gradients = (output.clone() * output).sum().backward();
+                let host = |data: TensorData| data.try_into_vec::<f32>().unwrap();
+                [
+                    values,
+                    host(images.grad(&gradients).unwrap().into_data()),
+                    host(weight.grad(&gradients).unwrap().into_data()),
+                    host(bias.grad(&gradients).unwrap().into_data()),
+                ]
+            });
+            for (actual, expected) in found[0].iter().flatten().zip(found[1].iter().flatten()) {
+                let error = (actual - expected).abs();
+                assert!(error <= 2e-5 * expected.abs().max(1.0), "{actual} is not {expected}");
+            }
+        }
     }
 
     #[test]

@@ -1,11 +1,11 @@
+use burn::backend::Dispatch;
 use burn::module::{Module, Param};
 use burn::nn::Linear;
-use burn::tensor::activation::{sigmoid, tanh};
-use burn::tensor::module::embedding;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::rngs::ChaCha8Rng;
 
 use super::initial::Initial;
+use super::operation::Operations as _;
 use super::{Batch, Model, Tokens, drop_out};
 
 /// An embedding of tokens, an LSTM over them and a fully connected layer on its
@@ -53,31 +53,29 @@ impl Lstm {
     fn read(
         &self,
         recurrence: &Recurrence,
-        indices: Tensor<2, Int>,
-        lengths: &[usize],
+        indices: Tensor<1, Int>,
+        active: &[usize],
         random: Option<&mut ChaCha8Rng>,
     ) -> Tensor<2> {
-        let [rows, steps] = indices.dims();
-        // Step after step, so that each step is one piece of memory.
-        let indices = indices.swap_dims(0, 1);
-        let embedded = embedding(self.embedding.val(), indices);
-        let width = embedded.dims()[2];
-        let embedded = drop_out(embedded.reshape([steps * rows, width]), self.dropout, random);
-        recurrence.last_states(embedded, [steps, rows], lengths)
+        let embedded = drop_out(self.embedding.val().select(0, indices), self.dropout, random);
+        // One product for the inputs of all steps.
+        let inputs = recurrence.input.forward(embedded);
+        let (inputs, state) = (inputs.into_dispatch(), recurrence.state.val().into_dispatch());
+        Tensor::from_dispatch(Dispatch::recurrence(inputs, state, active))
     }
 }
 
 impl Model for Lstm {
     fn forward(&self, batch: Batch, mut random: Option<&mut ChaCha8Rng>) -> Tensor<2> {
-        let Batch::Tokens(Tokens { indices, reversed, lengths }) = batch else {
+        let Batch::Tokens(Tokens { indices, reversed, active, places }) = batch else {
             unreachable!("an architecture is checked before it is built")
         };
-        let mut state = self.read(&self.forwards, indices, &lengths, random.as_deref_mut());
+        let mut state = self.read(&self.forwards, indices, &active, random.as_deref_mut());
         if let Some(backwards) = &self.backwards {
-            let other = self.read(backwards, reversed, &lengths, random.as_deref_mut());
+            let other = self.read(backwards, reversed, &active, random.as_deref_mut());
             state = Tensor::cat(vec![state, other], 1);
         }
-        self.dense.forward(drop_out(state, self.dropout, random))
+        self.dense.forward(drop_out(state.select(0, places), self.dropout, random))
     }
 }
 
@@ -94,50 +92,6 @@ impl Recurrence {
             },
             state: initial.uniform([units, gates], bound),
         }
-    }
-
-    /// The states after `lengths` steps of each row. `inputs` are step after
-    /// step, `[steps · rows, embedding]`. What follows the end of a row has no
-    /// part in it: it is picked before that.
-    fn last_states(
-        &self,
-        inputs: Tensor<2>,
-        [steps, rows]: [usize; 2],
-        lengths: &[usize],
-    ) -> Tensor<2> {
-        let units = self.state.dims()[0];
-        // One product for the inputs of all steps.
-        let inputs = self.input.forward(inputs);
-        let state = self.state.val();
-        let mut hidden: Option<Tensor<2>> = None;
-        let mut cell: Option<Tensor<2>> = None;
-        let mut states = Vec::with_capacity(steps);
-        for step in 0..steps {
-            let input = inputs.clone().narrow(0, step * rows, rows);
-            let gates = match hidden {
-                Some(hidden) => input + hidden.matmul(state.clone()),
-                None => input,
-            };
-            let open = sigmoid(gates.clone().narrow(1, 0, 3 * units));
-            let gate = |index: usize| open.clone().narrow(1, index * units, units);
-            let candidate = tanh(gates.narrow(1, 3 * units, units));
-            let written = gate(0) * candidate;
-            let new = match cell {
-                Some(cell) => gate(1) * cell + written,
-                None => written,
-            };
-            let output = gate(2) * tanh(new.clone());
-            states.push(output.clone());
-            (hidden, cell) = (Some(output), Some(new));
-        }
-        let device = inputs.device();
-        let last: Vec<i32> = lengths
-            .iter()
-            .enumerate()
-            .map(|(row, length)| ((length - 1) * rows + row) as i32)
-            .collect();
-        let last = Tensor::<1, Int>::from_data(TensorData::new(last, [rows]), &device);
-        Tensor::cat(states, 0).select(0, last)
     }
 }
 
@@ -161,14 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn padding_changes_nothing() {
+    fn other_texts_of_the_batch_change_nothing() {
         for bidirectional in [false, true] {
             let model = Lstm::new([50, 6, 5, 1], bidirectional, 0.0, 1);
             let (short, long): (&[u32], &[u32]) = (&[7, 8], &[3, 4, 5, 6, 7, 8, 9]);
             let alone = outputs(&model, &[short]);
-            let padded = outputs(&model, &[short, long]);
-            assert!((alone[0] - padded[0]).abs() <= 2.0 * f32::EPSILON, "{alone:?} {padded:?}");
-            assert_ne!(padded[0], padded[1]);
+            let together = outputs(&model, &[short, long]);
+            assert!((alone[0] - together[0]).abs() <= 2.0 * f32::EPSILON, "{alone:?} {together:?}");
+            assert_ne!(together[0], together[1]);
         }
     }
 
@@ -198,7 +152,52 @@ mod tests {
             hidden = sigmoid(gate(2)) * f64::tanh(cell);
         }
         let tokens = Tokens::new(&[&[2, 3, 1]], &device());
-        let actual = value(model.read(&model.forwards, tokens.indices, &[3], None))[0];
+        let actual = value(model.read(&model.forwards, tokens.indices, &[1, 1, 1], None))[0];
         assert!((actual - hidden).abs() < 1e-6, "{actual} is not {hidden}");
+    }
+
+    /// The slope of the sum of the outputs along a parameter, by differences.
+    #[test]
+    fn gradients_are_those_of_differences() {
+        let model = Lstm::new([9, 3, 4, 2], true, 0.0, 5);
+        let texts: [&[u32]; 3] = [&[2], &[3, 4, 5, 6], &[7, 8]];
+        let sum = |model: &Lstm| {
+            let batch = Batch::Tokens(Tokens::new(&texts, &device()));
+            let outputs = model.forward(batch, None);
+            outputs.clone().mul(outputs).sum()
+        };
+        let gradients = sum(&model).backward();
+        let check = |values: Vec<f32>, set: &dyn Fn(Vec<f32>) -> Lstm, gradient: Vec<f32>| {
+            for index in 0..values.len() {
+                let at = |step: f32| -> f32 {
+                    let mut moved = values.clone();
+                    moved[index] += step;
+                    sum(&set(moved)).into_scalar()
+                };
+                let slope = (at(0.01) - at(-0.01)) / 0.02;
+                let error = (slope - gradient[index]).abs();
+                assert!(error <= 2e-3 * slope.abs() + 2e-4, "{slope} is not {}", gradient[index]);
+            }
+        };
+        let host = |tensor: Tensor<2>| tensor.into_data().try_into_vec::<f32>().unwrap();
+        let with = |shape: [usize; 2], values: Vec<f32>| {
+            Param::from_data(TensorData::new(values, shape), &device())
+        };
+        let state = model.forwards.state.val();
+        check(
+            host(state.clone()),
+            &|values| {
+                let mut model = model.clone();
+                model.forwards.state = with([4, 16], values);
+                model
+            },
+            host(state.grad(&gradients).unwrap()),
+        );
+        let embedding = model.embedding.val();
+        check(
+            host(embedding.clone()),
+            &|values| Lstm { embedding: with([9, 3], values), ..model.clone() },
+            host(embedding.grad(&gradients).unwrap()),
+        );
     }
 }

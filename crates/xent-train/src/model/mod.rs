@@ -1,9 +1,12 @@
 //! Models: from a batch of inputs to a row of outputs each.
 
 mod cnn;
+mod convolution;
 mod initial;
 mod lstm;
 mod mlp;
+mod operation;
+mod recurrence;
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -15,7 +18,7 @@ pub use cnn::Cnn;
 pub use lstm::Lstm;
 pub use mlp::Mlp;
 
-use crate::data::{Augmentation, Inputs, PADDING, Shape};
+use crate::data::{Augmentation, Inputs, Shape};
 
 /// A differentiable function with parameters that training adjusts.
 pub trait Model: Module {
@@ -42,16 +45,18 @@ pub enum Batch {
     Tokens(Tokens),
 }
 
-/// Texts as tokens.
+/// Texts as tokens, without padding: first the first token of each text, the
+/// longest text first, then the second of each text that has one, and so forth.
 #[derive(Clone, Debug)]
 pub struct Tokens {
-    /// Indices into the vocabulary, of shape `[rows, steps]`, behind the end of
-    /// a text [`PADDING`].
-    pub indices: Tensor<2, Int>,
+    /// Indices into the vocabulary.
+    pub indices: Tensor<1, Int>,
     /// The same with each text from its end to its start.
-    pub reversed: Tensor<2, Int>,
-    /// How many tokens each text has, from 1 to `steps`.
-    pub lengths: Vec<usize>,
+    pub reversed: Tensor<1, Int>,
+    /// How many texts have a first token, a second, and so forth.
+    pub active: Vec<usize>,
+    /// For each row of the batch the place of its text in this order.
+    pub places: Tensor<1, Int>,
 }
 
 impl Batch {
@@ -99,18 +104,28 @@ impl Batch {
 
 impl Tokens {
     fn new(texts: &[&[u32]], device: &Device) -> Self {
-        let lengths: Vec<usize> = texts.iter().map(|text| text.len()).collect();
-        let steps = lengths.iter().copied().max().unwrap_or(1);
-        let padded = |reversed: bool| {
-            let mut indices = vec![PADDING as i32; texts.len() * steps];
-            for (row, text) in indices.chunks_exact_mut(steps).zip(texts) {
-                for (at, &token) in text.iter().enumerate() {
-                    row[if reversed { text.len() - 1 - at } else { at }] = token as i32;
-                }
-            }
-            Tensor::from_data(TensorData::new(indices, [texts.len(), steps]), device)
+        let mut order: Vec<usize> = (0..texts.len()).collect();
+        order.sort_by_key(|&row| std::cmp::Reverse(texts[row].len()));
+        let steps = order.first().map_or(0, |&row| texts[row].len());
+        let active: Vec<usize> =
+            (0..steps).map(|step| order.partition_point(|&row| texts[row].len() > step)).collect();
+        let tensor = |indices: Vec<i32>| {
+            let shape = [indices.len()];
+            Tensor::<1, Int>::from_data(TensorData::new(indices, shape), device)
         };
-        Self { indices: padded(false), reversed: padded(true), lengths }
+        let packed = |token: &dyn Fn(&[u32], usize) -> u32| {
+            let rows = |step: usize| order[..active[step]].iter().map(move |&row| (row, step));
+            let tokens = (0..steps).flat_map(rows);
+            tensor(tokens.map(|(row, step)| token(texts[row], step) as i32).collect())
+        };
+        let mut places = vec![0; texts.len()];
+        order.iter().enumerate().for_each(|(place, &row)| places[row] = place as i32);
+        Self {
+            indices: packed(&|text, step| text[step]),
+            reversed: packed(&|text, step| text[text.len() - 1 - step]),
+            places: tensor(places),
+            active,
+        }
     }
 }
 
@@ -266,13 +281,14 @@ mod tests {
     use rand::SeedableRng;
 
     #[test]
-    fn texts_are_padded_behind_their_end_in_both_directions() {
-        let texts: [&[u32]; 2] = [&[5, 6, 7], &[8]];
+    fn texts_are_packed_the_longest_first_in_both_directions() {
+        let texts: [&[u32]; 3] = [&[8], &[5, 6, 7], &[2, 3]];
         let tokens = Tokens::new(&texts, &device());
-        let values = |tensor: Tensor<2, Int>| tensor.into_data().try_into_vec_as::<i64>().unwrap();
-        assert_eq!(values(tokens.indices), [5, 6, 7, 8, 0, 0]);
-        assert_eq!(values(tokens.reversed), [7, 6, 5, 8, 0, 0]);
-        assert_eq!(tokens.lengths, [3, 1]);
+        let values = |tensor: Tensor<1, Int>| tensor.into_data().try_into_vec_as::<i64>().unwrap();
+        assert_eq!(values(tokens.indices), [5, 2, 8, 6, 3, 7]);
+        assert_eq!(values(tokens.reversed), [7, 3, 8, 6, 2, 5]);
+        assert_eq!(values(tokens.places), [2, 0, 1]);
+        assert_eq!(tokens.active, [3, 2, 1]);
     }
 
     #[test]
