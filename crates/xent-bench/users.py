@@ -1,16 +1,23 @@
 """Times what users of the Python package do, under the settings that they have: a step of training
 with `xent.torch` and with PyTorch, fresh gradients included, and boosting with a focal loss.
 
-`python users.py [--quick]` prints a table. All ways of doing a thing take turns.
+`python users.py [--quick] [FILE]` prints two tables, and appends them to a file. All ways of doing
+a thing take turns.
 """
 
 import statistics
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
 QUICK = "--quick" in sys.argv
+HEADING = """\
+## What users of the Python package see
+
+A step of training as users write it, with a fresh gradient each time; and boosting with a focal
+loss, against the same objective in NumPy and the logloss that the library has built in."""
 
 
 def in_turns(ways, rounds, calls=1):
@@ -125,9 +132,9 @@ def milliseconds(seconds):
     return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
-def main():
-    print("| forward and backward | xent.torch | PyTorch | torch.compile |")
-    print("|---|---:|---:|---:|")
+def training_steps():
+    yield "| forward and backward | xent.torch | PyTorch | torch.compile |"
+    yield "|---|---:|---:|---:|"
     for shape, rounds, calls in (((4096, 32000), 7, 1), ((32, 10), 30, 300)):
         if QUICK:
             shape, rounds, calls = (shape[0] // 32, shape[1]), 1, 1
@@ -138,15 +145,38 @@ def main():
             for name in ("PyTorch", "torch.compile")
         )
         cells = " | ".join([milliseconds(ours), *others])
-        print(f"| cross-entropy, {shape[0]}×{shape[1]} | {cells} |")
+        yield f"| cross-entropy, {shape[0]}×{shape[1]} | {cells} |"
+
+
+def boosters():
     rows, boosts = (1_000, 5) if QUICK else (1_000_000, 50)
-    print(f"\n| {rows} rows × 20, {boosts} rounds | training | in the objective |")
-    print("|---|---:|---:|")
+    yield f"| {rows} rows × 20, {boosts} rounds | training | in the objective |"
+    yield "|---|---:|---:|"
     for library in ("lightgbm", "xgboost"):
         for name, (whole, inside) in boosting(library, rows, boosts).items():
             title = {"xent": "focal, xent", "NumPy": "focal, NumPy", "logloss": "its own logloss"}
             inside = milliseconds(inside) if inside else ""
-            print(f"| {library}, {title[name]} | {milliseconds(whole)} | {inside} |")
+            yield f"| {library}, {title[name]} | {milliseconds(whole)} | {inside} |"
+
+
+def main():
+    lines = [HEADING]
+    for table in (training_steps(), boosters()):
+        lines.append("")
+        for line in table:
+            print(line, flush=True)
+            lines.append(line)
+        print()
+    for name in sys.argv[1:]:
+        if name != "--quick":
+            append(Path(name), "\n" + "\n".join(lines) + "\n")
+
+
+def append(path, text):
+    """In one step, so that the file is never there in part."""
+    new = path.with_name(path.name + ".new")
+    new.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
+    new.replace(path)
 
 
 if __name__ == "__main__":

@@ -77,15 +77,13 @@ fn bench(arguments: &[String]) -> bool {
     if peers && python_peers.is_none() {
         eprintln!("note: without their environment, the Python peers are left out");
     }
+    let given = |option: &str| arguments.iter().any(|argument| argument == option);
     // Part of what the package promises is about what its users see, not about a case.
-    let users = python_peers
-        .filter(|_| !arguments.iter().any(|argument| argument == "--case" || argument == "--list"));
-    run(&command)
-        && users.is_none_or(|python| {
-            let quick = arguments.iter().any(|argument| argument == "--quick");
-            let script = ["crates/xent-bench/users.py", "--quick"];
-            run_program(python.as_ref(), &script[..1 + usize::from(quick)])
-        })
+    let users = python_peers.filter(|_| !given("--case") && !given("--list"));
+    let last = if given("--quick") { "--quick" } else { "BENCHMARKS.md" };
+    let all = !given("--output") || given("--quick");
+    let script = &["crates/xent-bench/users.py", last][..1 + usize::from(all)];
+    run(&command) && users.is_none_or(|python| run_program(python.as_ref(), script))
 }
 
 /// The environment where the benchmark finds its Python peers, the package of a release build
