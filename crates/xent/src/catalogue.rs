@@ -410,6 +410,23 @@ mod tests {
     }
 
     #[test]
+    fn every_page_is_an_article() {
+        let sections =
+            ["Derivation", "When to use", "Pitfalls", "Elsewhere", "Example", "Reference"];
+        for entry in entries() {
+            let page = entry.page();
+            let headings: Vec<&str> = page.sections.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(headings, sections, "{}", entry.name);
+            assert!(!page.summary.is_empty() && !page.formula.is_empty(), "{}", entry.name);
+            let (_, derivation) = &page.sections[0];
+            // As wide as it can be after an indentation of four, in 80 columns.
+            let longest = derivation.lines().map(|line| line.chars().count()).max();
+            assert!(longest <= Some(76), "{}: {derivation}", entry.name);
+            assert!(derivation.contains("\n1. ") && derivation.contains("\n2. "), "{}", entry.name);
+        }
+    }
+
+    #[test]
     fn text_forms_are_read() {
         for (text, name) in [
             ("huber", "huber"),

@@ -11,6 +11,15 @@ catalogued! {
     /// -(target * log(prediction) + (1 - target) * log(1 - prediction))
     /// ```
     ///
+    /// # Derivation
+    /// ```text
+    /// p = prediction, y = target
+    /// 1. value      −y log p − (1 − y) log(1 − p)
+    /// 2. gradient   −y/p + (1 − y)/(1 − p) = (p − y) / (p (1 − p))
+    /// 3. curvature  y/p² + (1 − y)/(1 − p)², above 0: convex
+    /// 4. behind a sigmoid, where dp/dz = p (1 − p), the gradient is p − y
+    /// ```
+    ///
     /// # When to use
     /// To score yes-or-no predictions that are probabilities already. Targets are 0, 1 or a
     /// probability in between.
@@ -20,6 +29,12 @@ catalogued! {
     /// [`BinaryCrossEntropyWithLogits`](crate::BinaryCrossEntropyWithLogits): a probability that
     /// has been rounded to 0 or 1 has lost the gradient. A sure mistake costs +∞ here; PyTorch
     /// stops at 100, Keras at 16.
+    ///
+    /// # Elsewhere
+    /// - PyTorch `BCELoss`: the logarithms stop at −100, and the gradient at 10¹².
+    /// - Keras `BinaryCrossentropy`, as it is by default: probabilities are clipped at 10⁻⁷.
+    /// - scikit-learn `log_loss`: probabilities are clipped at the machine epsilon of the type.
+    /// - optax: only from logits.
     ///
     /// # Example
     /// ```

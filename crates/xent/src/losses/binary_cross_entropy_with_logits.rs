@@ -12,6 +12,15 @@ catalogued! {
     /// pos_weight * target * softplus(-prediction) + (1 - target) * softplus(prediction)
     /// ```
     ///
+    /// # Derivation
+    /// ```text
+    /// p = sigmoid(z), y = target, w = pos_weight
+    /// 1. log p = −softplus(−z), log(1 − p) = −softplus(z), softplus′ = sigmoid
+    /// 2. value      w y softplus(−z) + (1 − y) softplus(z)
+    /// 3. gradient   (1 − y) p − w y (1 − p), which is p − y where w = 1
+    /// 4. curvature  (w y + 1 − y) p (1 − p), above 0: convex
+    /// ```
+    ///
     /// # When to use
     /// Yes-or-no classification, and several labels at once, each by itself. Targets are 0, 1 or
     /// a probability in between.
@@ -19,6 +28,14 @@ catalogued! {
     /// # Pitfalls
     /// It takes logits: a sigmoid before it is applied twice. `pos_weight` above 1 trades
     /// precision for recall and shifts the probabilities; undo the shift before reading them.
+    ///
+    /// # Elsewhere
+    /// - PyTorch `BCEWithLogitsLoss`: the same, `pos_weight` too. TensorFlow splits it in two:
+    ///   `tf.nn.sigmoid_cross_entropy_with_logits`, `tf.nn.weighted_cross_entropy_with_logits`.
+    /// - Keras `BinaryCrossentropy`: only with `from_logits=True`. optax
+    ///   `sigmoid_binary_cross_entropy`: unreduced, no `pos_weight`.
+    /// - XGBoost `binary:logistic`, LightGBM `binary`: the same gradient and curvature;
+    ///   `pos_weight` is `scale_pos_weight`.
     ///
     /// # Example
     /// ```

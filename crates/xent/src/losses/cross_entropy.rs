@@ -12,6 +12,16 @@ catalogued! {
     /// where q = (1 - label_smoothing) * target + label_smoothing / classes
     /// ```
     ///
+    /// # Derivation
+    /// ```text
+    /// p = softmax(z), w = weights, W = Σ w q
+    /// 1. log pⱼ = zⱼ − log Σₖ exp zₖ, so ∂log pⱼ/∂zᵢ = [i = j] − pᵢ
+    /// 2. gradient   −Σⱼ wⱼ qⱼ ([i = j] − pᵢ) = W pᵢ − wᵢ qᵢ
+    ///               which is pᵢ − qᵢ without weights
+    /// 3. curvature  W pᵢ (1 − pᵢ), from ∂pᵢ/∂zᵢ = pᵢ (1 − pᵢ)
+    /// 4. the Hessian W (diag p − p pᵀ) has no negative eigenvalue: convex
+    /// ```
+    ///
     /// # When to use
     /// Classification into one of several classes. Targets are class indices, or distributions
     /// over the classes (soft labels, mixup, distillation). The gradient in each logit is
@@ -24,6 +34,17 @@ catalogued! {
     /// probabilities use [`CrossEntropyProbabilities`](crate::CrossEntropyProbabilities).
     /// The loss of a mislabelled row has no bound; `label_smoothing` bounds the logits
     /// that it pays to give.
+    ///
+    /// # Elsewhere
+    /// - PyTorch `CrossEntropyLoss`: the same, and with class weights its mean divides by the sum
+    ///   of the targets' weights too; given distributions, by the number of rows. A mean over
+    ///   nothing is NaN there, and so is a logit of −∞ in a distribution's row, where its target is
+    ///   0.
+    /// - Keras `CategoricalCrossentropy`, `SparseCategoricalCrossentropy`: probabilities, unless
+    ///   `from_logits=True`. optax `softmax_cross_entropy` and `..._with_integer_labels`:
+    ///   unreduced.
+    /// - XGBoost `multi:softprob` has 2 p (1 − p) for its curvature, LightGBM `multiclass` C/(C −
+    ///   1) p (1 − p) for C classes.
     ///
     /// # Example
     /// ```

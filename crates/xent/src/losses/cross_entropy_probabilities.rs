@@ -12,6 +12,16 @@ catalogued! {
     /// -sum(weight * target * log(prediction))
     /// ```
     ///
+    /// # Derivation
+    /// ```text
+    /// p = prediction, y = target, w = weight of each class
+    /// 1. value      −Σⱼ wⱼ yⱼ log pⱼ
+    /// 2. gradient   −wᵢ yᵢ / pᵢ: nothing for classes that are not the target
+    /// 3. curvature  wᵢ yᵢ / pᵢ²
+    /// 4. behind a softmax, ∂pⱼ/∂zᵢ = pⱼ ([i = j] − pᵢ), and without weights the
+    ///    gradient in the logits is −Σⱼ yⱼ ([i = j] − pᵢ) = pᵢ − yᵢ
+    /// ```
+    ///
     /// # When to use
     /// To score predictions that are probabilities already. Targets are class indices or
     /// distributions.
@@ -20,6 +30,13 @@ catalogued! {
     /// To train, give logits to [`CrossEntropy`](crate::CrossEntropy): a probability that has
     /// been rounded to 0 or 1 has lost the gradient. Rows are taken as they are: not clipped and
     /// not divided by their sum, as Keras does. A target of probability 0 costs +∞.
+    ///
+    /// # Elsewhere
+    /// - scikit-learn `log_loss`: clips to the machine epsilon of the type, so that a sure mistake
+    ///   costs 36 in double precision, and warns of rows that do not sum to 1.
+    /// - Keras `CategoricalCrossentropy`, as it is by default: divides each row by its sum and
+    ///   clips at 10⁻⁷, so that no row costs more than 16.
+    /// - PyTorch: `NLLLoss` of the logarithm. optax: only from logits.
     ///
     /// # Example
     /// ```

@@ -11,6 +11,14 @@ catalogued! {
     /// max(1 - target * prediction, 0)
     /// ```
     ///
+    /// # Derivation
+    /// ```text
+    /// m = target · prediction, where target is −1 or 1
+    /// 1. m < 1      value 1 − m, gradient −target, curvature 0
+    /// 2. m ≥ 1      value, gradient and curvature are 0; at m = 1 any slope
+    ///               between the two fits, and 0 is taken
+    /// ```
+    ///
     /// # When to use
     /// Support vector machines: rows that are right by more than the margin cost nothing and
     /// stop pulling. Targets are −1 and 1.
@@ -18,6 +26,13 @@ catalogued! {
     /// # Pitfalls
     /// Scores are not log-odds, so there are no probabilities to read. Targets of 0 and 1 are an
     /// error here; Keras turns them into −1 and 1. At the margin the gradient is 0.
+    ///
+    /// # Elsewhere
+    /// - Keras `Hinge`, optax `hinge_loss`: the same; Keras turns targets of 0 and 1 into −1 and 1.
+    /// - scikit-learn `hinge_loss`: the mean of it; two classes of any name stand for −1 and 1.
+    ///   `SGDClassifier` trains with it by default.
+    /// - PyTorch: none; its `HingeEmbeddingLoss` is about distances. XGBoost `binary:hinge`
+    ///   predicts 0 or 1.
     ///
     /// # Example
     /// ```

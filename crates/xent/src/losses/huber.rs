@@ -11,6 +11,16 @@ catalogued! {
     /// where e = prediction - target
     /// ```
     ///
+    /// # Derivation
+    /// ```text
+    /// e = prediction − target
+    /// 1. |e| ≤ delta  value e²/2, gradient e, curvature 1
+    /// 2. |e| > delta  value delta (|e| − delta/2), gradient delta sign(e),
+    ///                 curvature 0
+    /// 3. |e| = delta  both say delta²/2 and ±delta: value and gradient are
+    ///                 continuous, and the curvature steps from 1 to 0
+    /// ```
+    ///
     /// # When to use
     /// Regression with some outliers: near the minimum it learns as fast as the squared error,
     /// and no row pulls harder than `delta`.
@@ -18,6 +28,13 @@ catalogued! {
     /// # Pitfalls
     /// `delta` is in units of the target: on targets that are not standardised the default of 1
     /// means almost always linear (prices in dollars) or almost always quadratic (fractions).
+    ///
+    /// # Elsewhere
+    /// - PyTorch `HuberLoss`, Keras `Huber`, optax `huber_loss`: the same, delta 1.
+    /// - LightGBM `huber` calls it `alpha`, 0.9. XGBoost has only the smooth
+    ///   `reg:pseudohubererror`, delta² (√(1 + (e/delta)²) − 1) with `huber_slope` 1.
+    /// - scikit-learn: `GradientBoostingRegressor` sets delta at the 0.9 quantile of |e|, anew in
+    ///   each round; `HuberRegressor` fits the scale of e as well, with `epsilon` 1.35.
     ///
     /// # Example
     /// ```

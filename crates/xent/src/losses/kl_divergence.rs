@@ -12,6 +12,16 @@ catalogued! {
     /// sum(weight * target * (log(target) - prediction))
     /// ```
     ///
+    /// # Derivation
+    /// ```text
+    /// s = prediction, the log-probabilities; y = target, w = weight of each class
+    /// 1. value      Σⱼ wⱼ yⱼ (log yⱼ − sⱼ): cross-entropy less the entropy of y
+    /// 2. gradient   −wᵢ yᵢ: the entropy of y does not depend on s
+    /// 3. curvature  0
+    /// 4. behind s = log_softmax(z), without weights, the gradient in the logits
+    ///    is pᵢ − yᵢ, and the value is 0 only where p = y
+    /// ```
+    ///
     /// # When to use
     /// To bring a distribution close to another: distillation, variational models, policies. The
     /// gradient is that of the cross-entropy; the value is 0 when the two agree.
@@ -20,6 +30,14 @@ catalogued! {
     /// Predictions are log-probabilities, targets probabilities, as in PyTorch. The value is per
     /// row, so the mean divides by rows (`batchmean` of PyTorch, not its `mean`). It is not
     /// symmetric: swapping the arguments gives another divergence.
+    ///
+    /// # Elsewhere
+    /// - PyTorch `KLDivLoss`: the same with `reduction="batchmean"`; its default mean divides by
+    ///   the number of classes as well. `log_target=True` takes logarithms of targets.
+    /// - optax `kl_divergence`: the same, per row; a target of 0 at a log-probability of −∞ gives
+    ///   NaN there and in PyTorch, here 0.
+    /// - Keras `KLDivergence`: probabilities on both sides, clipped to [10⁻⁷, 1]. SciPy
+    ///   `entropy(target, prediction)`: probabilities, each divided by its sum.
     ///
     /// # Example
     /// ```

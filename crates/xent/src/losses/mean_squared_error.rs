@@ -10,6 +10,15 @@ catalogued! {
     /// (prediction - target)^2
     /// ```
     ///
+    /// # Derivation
+    /// ```text
+    /// e = prediction − target
+    /// 1. value      e²
+    /// 2. gradient   2 e
+    /// 3. curvature  2: convex, and one Newton step lands on the target
+    /// 4. minimum    over rows of one prediction, Σ e = 0: the mean of the targets
+    /// ```
+    ///
     /// # When to use
     /// Regression where large errors are as unlikely as a normal distribution says: its minimum
     /// is the conditional mean, and it is the negative log-likelihood of a normal distribution
@@ -19,6 +28,14 @@ catalogued! {
     /// One outlier outweighs a hundred good rows; then [`Huber`](crate::Huber) or
     /// [`LogCosh`](crate::LogCosh) is calmer. Some libraries carry a factor ½ (`l2_loss` of
     /// optax, the half losses of scikit-learn); this is the plain square, as in PyTorch.
+    ///
+    /// # Elsewhere
+    /// - PyTorch `MSELoss`, Keras `MeanSquaredError`, optax `squared_error`, scikit-learn
+    ///   `mean_squared_error`: the same; optax is unreduced.
+    /// - optax `l2_loss`, XGBoost `reg:squarederror`, LightGBM `regression`: half of it, with
+    ///   gradient e and curvature 1.
+    /// - With sample weights Keras divides by the number of rows, xent and scikit-learn by the sum
+    ///   of the weights.
     ///
     /// # Example
     /// ```

@@ -12,6 +12,16 @@ catalogued! {
     /// (sigmoid(prediction) - target)^2
     /// ```
     ///
+    /// # Derivation
+    /// ```text
+    /// p = sigmoid(z), d = p − target
+    /// 1. value      d²
+    /// 2. dp/dz = p (1 − p), and its derivative is p (1 − p) (1 − 2p)
+    /// 3. gradient   2 d p (1 − p): 0 for a sure answer, right or wrong
+    /// 4. curvature  2 p (1 − p) (p (1 − p) + d (1 − 2p)), below 0 where a sure
+    ///               answer is wrong: not convex
+    /// ```
+    ///
     /// # When to use
     /// To score yes-or-no probabilities, or to see why cross-entropy trains a classifier and
     /// this does not.
@@ -19,6 +29,12 @@ catalogued! {
     /// # Pitfalls
     /// The gradient carries the factor p (1 − p): a row that is confidently wrong hardly moves.
     /// It is not convex in the logit.
+    ///
+    /// # Elsewhere
+    /// - scikit-learn `brier_score_loss`: the same of probabilities and two classes; its labels are
+    ///   classes, not shares.
+    /// - PyTorch, Keras, optax: the squared error after a sigmoid of your own. Rounding 1 − p to 0
+    ///   there ends the gradient at logits of about 17 in single precision; here it stays exact.
     ///
     /// # Example
     /// ```

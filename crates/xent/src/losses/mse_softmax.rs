@@ -12,6 +12,16 @@ catalogued! {
     /// sum(weight * target) * sum((softmax(prediction) - target)^2) / classes
     /// ```
     ///
+    /// # Derivation
+    /// ```text
+    /// p = softmax(z), d = p − target, C classes, W = Σ weight target
+    /// 1. value      W/C Σⱼ dⱼ²
+    /// 2. ∂pⱼ/∂zᵢ = pⱼ ([i = j] − pᵢ)
+    /// 3. gradient   2W/C pᵢ (dᵢ − m), where m = Σⱼ dⱼ pⱼ
+    /// 4. curvature  2W/C pᵢ ((1 − 2pᵢ) (dᵢ − m) + pᵢ (1 − 2pᵢ + Σⱼ pⱼ²)), which
+    ///               may be below 0: not convex
+    /// ```
+    ///
     /// # When to use
     /// To score probabilities, or to see why cross-entropy trains a classifier and this does
     /// not. Times the number of classes it is the Brier score.
@@ -20,6 +30,12 @@ catalogued! {
     /// The gradient carries the factor p (1 − p) of the softmax: a row that is confidently wrong
     /// hardly moves, so training starves where it has most to learn. It is not convex in the
     /// logits.
+    ///
+    /// # Elsewhere
+    /// - scikit-learn `brier_score_loss`: of probabilities. It sums over the classes, so that it is
+    ///   C times this, but for two classes takes half of the sum, which is this.
+    /// - PyTorch, Keras, optax: their mean squared error, with a softmax of your own before it and
+    ///   one-hot targets. Where p rounds to 1 there, its gradient is 0.
     ///
     /// # Example
     /// ```

@@ -13,6 +13,16 @@ catalogued! {
     /// where gap = max(margin + prediction - sum(target * prediction), 0)
     /// ```
     ///
+    /// # Derivation
+    /// ```text
+    /// y = target class, w = its weight, C classes
+    /// 1. gapⱼ = max(margin + zⱼ − z_y, 0) for each j ≠ y; value w/C Σⱼ gapⱼ^p
+    /// 2. gradient   j ≠ y: w/C for p = 1, 2w/C gapⱼ for p = 2, where gapⱼ > 0
+    ///               y: minus the sum of these
+    /// 3. curvature  j ≠ y: 0 for p = 1, 2w/C for p = 2, where gapⱼ > 0
+    ///               y: the sum of these
+    /// ```
+    ///
     /// # When to use
     /// Support vector machines of several classes: rows that are right by more than the margin
     /// cost nothing and stop pulling.
@@ -20,6 +30,13 @@ catalogued! {
     /// # Pitfalls
     /// Scores are not log-odds, so there are no probabilities to read. The sum is divided by the
     /// number of classes, as in PyTorch. Targets are class indices only.
+    ///
+    /// # Elsewhere
+    /// - PyTorch `MultiMarginLoss`: the same, down to the gradient of 0 where a gap just closes.
+    /// - Keras `CategoricalHinge`, optax `multiclass_hinge_loss`, scikit-learn `hinge_loss`:
+    ///   another loss, of Crammer and Singer, with the largest gap in place of their sum, and not
+    ///   divided by the number of classes. The rival's score is at least 0 in Keras.
+    /// - scikit-learn `LinearSVC(multi_class="crammer_singer")` trains that one as well.
     ///
     /// # Example
     /// ```

@@ -12,6 +12,16 @@ catalogued! {
     /// -sum(weight * target * prediction)
     /// ```
     ///
+    /// # Derivation
+    /// ```text
+    /// s = prediction, the log-probabilities; y = target, w = weight of each class
+    /// 1. value      −Σⱼ wⱼ yⱼ sⱼ, linear in s
+    /// 2. gradient   −wᵢ yᵢ, whatever the prediction is
+    /// 3. curvature  0
+    /// 4. behind s = log_softmax(z), ∂sⱼ/∂zᵢ = [i = j] − pᵢ, and without weights
+    ///    the gradient in the logits is that of cross-entropy, pᵢ − yᵢ
+    /// ```
+    ///
     /// # When to use
     /// After a layer that gives log-probabilities, such as an adaptive or hierarchical softmax.
     /// Targets are class indices or distributions.
@@ -20,6 +30,12 @@ catalogued! {
     /// It does not normalise: logits or probabilities in place of log-probabilities give a number
     /// that means nothing and falls without bound. For logits use
     /// [`CrossEntropy`](crate::CrossEntropy).
+    ///
+    /// # Elsewhere
+    /// - PyTorch `NLLLoss`: the same for class indices, and its mean divides by the sum of the
+    ///   targets' weights too; a mean over nothing is NaN there. It takes no distributions.
+    /// - Keras, optax, scikit-learn: none for log-probabilities; they start from logits or
+    ///   probabilities.
     ///
     /// # Example
     /// ```

@@ -11,6 +11,16 @@ catalogued! {
     /// where d = target - prediction
     /// ```
     ///
+    /// # Derivation
+    /// ```text
+    /// d = target − prediction, so the derivative of d is −1
+    /// 1. d > 0      value quantile d, gradient −quantile
+    /// 2. d ≤ 0      value (quantile − 1) d, gradient 1 − quantile
+    /// 3. curvature  0, but for the corner
+    /// 4. minimum    quantile P(d > 0) = (1 − quantile) P(d ≤ 0), so that
+    ///               P(target ≤ prediction) = quantile
+    /// ```
+    ///
     /// # When to use
     /// To predict a quantile instead of a mean: with `quantile` 0.9 the minimum is the value that
     /// nine targets in ten stay below. Two of them make a prediction interval.
@@ -18,6 +28,14 @@ catalogued! {
     /// # Pitfalls
     /// Models of several quantiles can cross. The curvature is 0, as for the absolute error; at
     /// a residual of 0 the gradient is 1 − `quantile`.
+    ///
+    /// # Elsewhere
+    /// - scikit-learn: the metric `mean_pinball_loss` and its parameter `alpha` (0.5), or
+    ///   `loss="quantile"` of its boosting models.
+    /// - LightGBM `quantile`: `alpha`, 0.9; trees are grown with curvature 1, and then each leaf is
+    ///   set to the quantile of its residuals. XGBoost `reg:quantileerror`: `quantile_alpha`, which
+    ///   has no default and may list several.
+    /// - PyTorch, Keras, optax: none.
     ///
     /// # Example
     /// ```

@@ -14,6 +14,16 @@ catalogued! {
     /// side = if alpha < 0 then 1 else alpha * target + (1 - alpha) * (1 - target)
     /// ```
     ///
+    /// # Derivation
+    /// ```text
+    /// p = sigmoid(z), y = target, u = p (1 − y) + (1 − p) y, b = bce
+    /// 1. value      side u^γ b
+    /// 2. b′ = p − y, b″ = p (1 − p)
+    ///    r = u′/u = p (1 − p) (1 − 2y) / u, u″/u = r (1 − 2p)
+    /// 3. gradient   side u^γ (γ r b + b′)
+    /// 4. curvature  side u^γ (γ ((γ − 1) r² b + u″/u b + 2 r b′) + b″)
+    /// ```
+    ///
     /// # When to use
     /// Dense detection and other yes-or-no tasks where easy negatives outnumber everything else.
     /// Targets are 0, 1 or a probability in between.
@@ -21,6 +31,13 @@ catalogued! {
     /// # Pitfalls
     /// The default `alpha` of 0.25 makes positives count *less*, to balance what `gamma` does; it
     /// comes from one detector, as torchvision has it. Probabilities come out underconfident.
+    ///
+    /// # Elsewhere
+    /// - torchvision `sigmoid_focal_loss`: the same parameters and defaults, `alpha` 0.25 and −1
+    ///   for none, but unreduced by default. PyTorch itself has none.
+    /// - optax `sigmoid_focal_loss`: the same, but without `alpha` by default.
+    /// - Keras `BinaryFocalCrossentropy`: probabilities, unless `from_logits=True`, and `alpha`
+    ///   only with `apply_class_balancing=True`.
     ///
     /// # Example
     /// ```

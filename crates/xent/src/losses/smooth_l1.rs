@@ -11,6 +11,14 @@ catalogued! {
     /// where e = prediction - target
     /// ```
     ///
+    /// # Derivation
+    /// ```text
+    /// e = prediction − target
+    /// 1. |e| < beta  value e²/(2 beta), gradient e/beta, curvature 1/beta
+    /// 2. |e| ≥ beta  value |e| − beta/2, gradient sign(e), curvature 0
+    /// 3. |e| = beta  both say beta/2 and ±1: value and gradient are continuous
+    /// ```
+    ///
     /// # When to use
     /// Box regression in object detection, and wherever an absolute error with a smooth minimum
     /// is wanted. It is the [`Huber`](crate::Huber) loss with delta = `beta`, divided by `beta`:
@@ -18,6 +26,11 @@ catalogued! {
     ///
     /// # Pitfalls
     /// A small `beta` makes the curvature 1/`beta` near 0 large; 0 gives the absolute error.
+    ///
+    /// # Elsewhere
+    /// - PyTorch `SmoothL1Loss`: the same, beta 1; beta 0 is the absolute error there too.
+    /// - Keras, optax, LightGBM: only Huber, which is `beta` times this with delta = `beta`; at 1
+    ///   they are equal.
     ///
     /// # Example
     /// ```

@@ -11,6 +11,17 @@ catalogued! {
     /// -alpha * sum(weight * target * softmax_others(prediction)^gamma * log_softmax(prediction))
     /// ```
     ///
+    /// # Derivation
+    /// ```text
+    /// p = softmax(z), f(p) = −(1 − p)^γ log p, y = target, w = weights
+    /// 1. by score s = log p, where dp/ds = p, with L = p log p / (1 − p):
+    ///    f′ = (1 − p)^γ (γ L − 1)
+    ///    f″ = γ (1 − p)^(γ−1) (2p + p log p − (γ − 1) p L)
+    /// 2. Tⱼ = alpha wⱼ yⱼ f′(pⱼ), Uⱼ = alpha wⱼ yⱼ f″(pⱼ), ∂sⱼ/∂zᵢ = [i = j] − pᵢ
+    /// 3. gradient   Tᵢ − pᵢ Σⱼ Tⱼ
+    /// 4. curvature  Σⱼ Uⱼ ([i = j] − pᵢ)² − pᵢ (1 − pᵢ) Σⱼ Tⱼ
+    /// ```
+    ///
     /// # When to use
     /// Many easy rows drown a few hard ones: rare classes, dense detection. Class weights
     /// correct for how often a class comes; `gamma` for how easy a row is.
@@ -18,6 +29,12 @@ catalogued! {
     /// # Pitfalls
     /// Probabilities come out underconfident, the more so the larger `gamma` is: recalibrate
     /// before reading them. Noisy labels look like hard rows and get the attention.
+    ///
+    /// # Elsewhere
+    /// - Keras `CategoricalFocalCrossentropy`: probabilities, unless `from_logits=True`, clipped at
+    ///   10⁻⁷; its `alpha` is 0.25, so its values are a quarter of these.
+    /// - PyTorch, torchvision, optax: only the yes-or-no form,
+    ///   [`SigmoidFocal`](crate::SigmoidFocal).
     ///
     /// # Example
     /// ```

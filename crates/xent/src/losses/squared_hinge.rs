@@ -11,12 +11,26 @@ catalogued! {
     /// max(1 - target * prediction, 0)^2
     /// ```
     ///
+    /// # Derivation
+    /// ```text
+    /// m = target · prediction, where target is −1 or 1
+    /// 1. m < 1      value (1 − m)², gradient −2 target (1 − m), curvature 2
+    /// 2. m ≥ 1      value, gradient and curvature are 0
+    /// 3. at m = 1 the gradient is continuous, and the curvature steps to 0
+    /// ```
+    ///
     /// # When to use
     /// As [`Hinge`](crate::Hinge), with a gradient that is continuous and grows with the error.
     /// Targets are −1 and 1.
     ///
     /// # Pitfalls
     /// As for the squared error, an outlier on the wrong side outweighs everything else.
+    ///
+    /// # Elsewhere
+    /// - Keras `SquaredHinge`: the same; it turns targets of 0 and 1 into −1 and 1.
+    /// - scikit-learn: the default of `LinearSVC`, and `loss="squared_hinge"` of `SGDClassifier`;
+    ///   no metric.
+    /// - PyTorch, optax: none.
     ///
     /// # Example
     /// ```
