@@ -175,13 +175,25 @@ fn run_program(program: &OsStr, arguments: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    fn read(name: &str) -> String {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../");
+        std::fs::read_to_string(format!("{path}{name}")).expect(name)
+    }
+
+    /// What the user types and sees is the same in both languages.
+    #[test]
+    fn the_chinese_readme_has_the_same_code() {
+        let code = |text: &str| -> Vec<String> {
+            text.split("\n```").skip(1).step_by(2).map(str::to_owned).collect()
+        };
+        let english = code(&read("README.md"));
+        assert!(english.len() > 3);
+        assert_eq!(english, code(&read("README.zh-CN.md")));
+    }
+
     /// A dependency without its line in ARCHITECTURE.md, or a line without its dependency.
     #[test]
     fn every_dependency_is_justified() {
-        let read = |name: &str| {
-            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../");
-            std::fs::read_to_string(format!("{path}{name}")).expect(name)
-        };
         let (manifest, architecture) = (read("Cargo.toml"), read("ARCHITECTURE.md"));
         let section = manifest.split("[workspace.dependencies]").nth(1).expect("dependencies");
         let section = section.split("\n[").next().expect("a section");
