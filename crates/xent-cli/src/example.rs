@@ -2,10 +2,10 @@
 
 use crate::failure::{Failure, Result};
 use crate::numbers::{Json, Number, Rows, exact, rows};
-use crate::terminal::{HEADING, NAME, Output, QUIET, count, formula, table, wrapped};
+use crate::terminal::{HEADING, NAME, QUIET, count, formula, table, wrapped};
 use serde::Serialize;
-use std::io::Write as _;
-use xent::{Buffers, Call, Evaluate, Family, Loss, Reduction, Step, Targets};
+use std::io::Write;
+use xent::{Buffers, Call, Domain, Evaluate, Family, Loss, Reduction, Step, Targets};
 use xent_train::report::short;
 
 /// The type of the numbers of an example.
@@ -20,8 +20,8 @@ pub(crate) enum Dtype {
 /// A loss on predictions and targets, as the user wrote them.
 pub(crate) struct Example<'a> {
     pub(crate) loss: &'a dyn Loss,
-    pub(crate) prediction: &'a str,
-    pub(crate) target: &'a str,
+    pub(crate) prediction: String,
+    pub(crate) target: String,
     pub(crate) class_weights: Option<&'a str>,
     pub(crate) dtype: Dtype,
 }
@@ -48,16 +48,47 @@ enum Wanted<T> {
     Values(Vec<T>),
 }
 
+impl<'a> Example<'a> {
+    /// Numbers of the kind that the loss takes: small and large mistakes, and none.
+    pub(crate) fn usual(loss: &'a dyn Loss) -> Self {
+        let predictions = match (loss.family(), loss.prediction_domain()) {
+            (Family::Pointwise, Domain::Probability) => vec![0.9, 0.5, 0.1],
+            (Family::Pointwise, _) => vec![2.0, 0.5, -1.0],
+            (Family::Classwise, Domain::Probability) => vec![0.7, 0.2, 0.1],
+            (Family::Classwise, Domain::LogProbability) => [0.7f32, 0.2, 0.1].map(f32::ln).to_vec(),
+            (Family::Classwise, _) => vec![2.0, 1.0, 0.1],
+        };
+        let targets: &[f32] = match (loss.family(), loss.target_domain()) {
+            (Family::Classwise, _) => &[0.0],
+            (Family::Pointwise, Domain::Real) => &[0.0, 0.0, 0.0],
+            (Family::Pointwise, _) => &[1.0, 1.0, 1.0],
+        };
+        let list =
+            |numbers: &[f32]| numbers.iter().copied().map(exact).collect::<Vec<_>>().join(",");
+        let (prediction, target) = (list(&predictions), list(targets));
+        Self { loss, prediction, target, class_weights: None, dtype: Dtype::F32 }
+    }
+
+    /// The command that shows the same numbers.
+    pub(crate) fn command(&self) -> String {
+        let start = format!("xent explain {}", self.loss.name());
+        let numbers = format!("--prediction={} --target={}", self.prediction, self.target);
+        // As wide as it can be behind a prompt and an indentation, in 80 columns.
+        let gap = if start.len() + numbers.len() < 76 { " " } else { " \\\n    " };
+        format!("{start}{gap}{numbers}")
+    }
+}
+
 impl Example<'_> {
-    pub(crate) fn run(&self, json: bool, output: &mut Output) -> Result {
+    pub(crate) fn run(&self, json: bool, output: &mut dyn Write) -> Result {
         match self.dtype {
             Dtype::F32 => self.show::<f32>(json, output),
             Dtype::F64 => self.show::<f64>(json, output),
         }
     }
 
-    fn show<T: Number>(&self, json: bool, output: &mut Output) -> Result {
-        let predictions = rows::<T>("--prediction", self.prediction)?;
+    fn show<T: Number>(&self, json: bool, output: &mut dyn Write) -> Result {
+        let predictions = rows::<T>("--prediction", &self.prediction)?;
         let targets = self.targets(&predictions)?;
         let results = self.results(&predictions, &targets)?;
         if json {
@@ -66,20 +97,26 @@ impl Example<'_> {
             return Ok(());
         }
         self.heading::<T>(&predictions, output)?;
-        match self.loss.family() {
-            Family::Pointwise => print_elements(&predictions.entries, &targets, &results, output),
-            Family::Classwise => self.print_rows(&predictions, &targets, &results, output),
-        }
+        write!(output, "{}", self.table(&predictions, &targets, &results)?)?;
+        Ok(())
+    }
+
+    /// The worked numbers alone, in single precision.
+    pub(crate) fn numbers(&self) -> Result<String> {
+        let predictions = rows::<f32>("--prediction", &self.prediction)?;
+        let targets = self.targets(&predictions)?;
+        let results = self.results(&predictions, &targets)?;
+        self.table(&predictions, &targets, &results)
     }
 
     /// As many targets as rows are class indices, as many as predictions are distributions.
     fn targets<T: Number>(&self, predictions: &Rows<T>) -> Result<Wanted<T>> {
         let (option, count) = ("--target", predictions.entries.len());
-        let given = rows::<f64>(option, self.target)?.entries;
+        let given = rows::<f64>(option, &self.target)?.entries;
         if self.loss.family() == Family::Pointwise
             || (given.len() != predictions.rows && given.len() == count)
         {
-            return Ok(Wanted::Values(rows::<T>(option, self.target)?.entries));
+            return Ok(Wanted::Values(rows::<T>(option, &self.target)?.entries));
         }
         if given.len() != predictions.rows {
             return Err(Failure::Usage(format!(
@@ -153,7 +190,7 @@ impl Example<'_> {
         self.class_weights.map(read).transpose()
     }
 
-    fn heading<T: Number>(&self, predictions: &Rows<T>, output: &mut Output) -> Result {
+    fn heading<T: Number>(&self, predictions: &Rows<T>, output: &mut dyn Write) -> Result {
         let classes = predictions.entries.len() / predictions.rows;
         let size = match self.loss.family() {
             Family::Pointwise => count(predictions.entries.len(), "prediction"),
@@ -168,30 +205,45 @@ impl Example<'_> {
         Ok(())
     }
 
-    fn print_rows<T: Number>(
+    fn table<T: Number>(
         &self,
         predictions: &Rows<T>,
         targets: &Wanted<T>,
         results: &Results<T>,
-        output: &mut Output,
-    ) -> Result {
+    ) -> Result<String> {
+        match (self.loss.family(), targets) {
+            (Family::Pointwise, Wanted::Values(targets)) => {
+                Ok(elements(&predictions.entries, targets, results))
+            }
+            _ => self.rows(predictions, targets, results),
+        }
+    }
+
+    fn rows<T: Number>(
+        &self,
+        predictions: &Rows<T>,
+        targets: &Wanted<T>,
+        results: &Results<T>,
+    ) -> Result<String> {
         let classes = predictions.entries.len() / predictions.rows;
         let steps = self.steps(predictions, targets)?;
+        let mut text = String::new();
         for row in 0..predictions.rows {
             let at = row * classes..(row + 1) * classes;
             let ignored =
                 matches!(targets, Wanted::Classes(classes) if classes[row] == xent::IGNORE_INDEX);
             let note = if ignored { ", ignored" } else { "" };
-            writeln!(output, "{HEADING}row {row}{note}{HEADING:#}")?;
+            text += &format!("{HEADING}row {row}{note}{HEADING:#}\n");
             if !ignored {
                 let steps = steps.get(at.clone()).unwrap_or_default();
-                writeln!(output, "{}", steps_table(&predictions.entries[at.clone()], steps))?;
+                text += &steps_table(&predictions.entries[at.clone()], steps);
+                text.push('\n');
             }
-            writeln!(output, "value      {}", exact(results.values[row]))?;
-            writeln!(output, "gradient   {}", listed(&results.gradient[at.clone()]))?;
-            writeln!(output, "curvature  {}\n", listed(&results.curvature[at]))?;
+            text += &format!("value      {}\n", exact(results.values[row]));
+            text += &format!("gradient   {}\n", listed(&results.gradient[at.clone()]));
+            text += &format!("curvature  {}\n\n", listed(&results.curvature[at]));
         }
-        Ok(())
+        Ok(text)
     }
 }
 
@@ -217,20 +269,13 @@ impl<T: Number> Results<T> {
     }
 }
 
-fn print_elements<T: Number>(
-    predictions: &[T],
-    targets: &Wanted<T>,
-    results: &Results<T>,
-    output: &mut Output,
-) -> Result {
-    let Wanted::Values(targets) = targets else { return Ok(()) };
+fn elements<T: Number>(predictions: &[T], targets: &[T], results: &Results<T>) -> String {
     let row = |i: usize| {
         [predictions[i], targets[i], results.values[i], results.gradient[i], results.curvature[i]]
             .map(exact)
     };
     let header = ["prediction", "target", "value", "gradient", "curvature"];
-    writeln!(output, "{}", table(&header, (0..predictions.len()).map(row), 0))?;
-    Ok(())
+    table(&header, (0..predictions.len()).map(row), 0) + "\n"
 }
 
 fn steps_table<T: Number>(predictions: &[T], steps: &[Step]) -> String {

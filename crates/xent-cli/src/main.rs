@@ -1,10 +1,12 @@
 //! The `xent` command. It holds no mathematics and no list of losses: those are the catalogue's.
 
+mod article;
 mod compare;
 mod example;
 mod failure;
 mod interrupt;
 mod list;
+mod markdown;
 mod numbers;
 mod page;
 mod progress;

@@ -1,12 +1,14 @@
 //! `xent explain`: the page of a loss.
 
+use crate::article::{Article, Language, Section};
 use crate::example::{Dtype, Example};
-use crate::failure::{Failure, Result};
-use crate::terminal::{CODE, HEADING, NAME, Output, QUIET, TITLE, formula, wrapped};
-use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+use crate::failure::Result;
+use crate::markdown;
+use crate::terminal::{CODE, HEADING, NAME, Output, QUIET, TITLE, formula, hanging, wrapped};
+use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 use std::fmt::Write as _;
 use std::io::Write as _;
-use xent::{Catalogued, Loss};
+use xent::catalogue::Parameter;
 
 /// Show the page of a loss, or work an example step by step
 ///
@@ -15,6 +17,7 @@ use xent::{Catalogued, Loss};
 /// number per class, and a target is a class index per row, or a distribution per row.
 ///
 ///   xent explain huber
+///   xent explain huber --lang zh
 ///   xent explain cross_entropy --prediction=2,1,0.1 --target=0
 ///   xent explain cross_entropy --prediction='0,0;3,1' --target='0.2,0.8;1,0'
 ///   xent explain huber:delta=2 --prediction=1,5 --target=0,0 --json
@@ -38,6 +41,12 @@ pub(crate) struct Explain {
     /// Print value, gradient and curvature of each row as JSON
     #[arg(long, requires = "prediction")]
     json: bool,
+    /// Language of the page
+    #[arg(long, value_enum, default_value_t = Language::En, conflicts_with = "prediction")]
+    lang: Language,
+    /// Print the page as Markdown
+    #[arg(long, conflicts_with = "prediction")]
+    markdown: bool,
 }
 
 impl Explain {
@@ -46,76 +55,98 @@ impl Explain {
         match (&self.prediction, &self.target) {
             (Some(prediction), Some(target)) => Example {
                 loss: loss.as_ref(),
-                prediction,
-                target,
+                prediction: prediction.clone(),
+                target: target.clone(),
                 class_weights: self.class_weights.as_deref(),
                 dtype: self.dtype,
             }
             .run(self.json, output),
-            _ => print(loss.as_ref(), output),
+            _ => {
+                let article = Article::new(loss.as_ref(), self.lang)?;
+                match self.markdown {
+                    true => markdown::print(&article, output),
+                    false => print(&article, output),
+                }
+            }
         }
     }
 }
 
-fn print(loss: &dyn Loss, output: &mut Output) -> Result {
-    let catalogued = loss.page().ok_or_else(|| {
-        Failure::Usage(format!(
-            "{} is a sum, which has no page: explain its losses one by one, \
-             or give --prediction and --target to work an example",
-            loss.name()
-        ))
-    })?;
-    let (entry, page) = (catalogued.entry(), catalogued.entry().page());
-    let kind = format!("{} · {}", loss.family().name(), entry.tags.join(", "));
+fn print(article: &Article, output: &mut Output) -> Result {
+    let (entry, language) = (article.catalogued.entry(), article.language);
+    let kind = format!("{} · {}", article.loss.family().name(), entry.tags.join(", "));
     writeln!(output, "{NAME}{}{NAME:#}  {QUIET}{kind}{QUIET:#}", entry.name)?;
     if !entry.aliases.is_empty() {
-        writeln!(output, "{QUIET}also: {}{QUIET:#}", entry.aliases.join(", "))?;
+        let also = language.label("also: ");
+        writeln!(output, "{QUIET}{also}{}{QUIET:#}", entry.aliases.join(", "))?;
     }
-    writeln!(output, "\n{}", plain(&page.summary, 0))?;
-    writeln!(output, "\n{HEADING}Formula{HEADING:#}\n{}", formula(entry))?;
-    parameters(catalogued, output)?;
-    for (heading, markdown) in &page.sections {
-        let text = plain(markdown, 2);
+    writeln!(output, "\n{}", plain(&article.summary, 0))?;
+    for section in article.sections()? {
+        let (heading, text) = match section {
+            Section::Formula(_) => ("Formula", formula(entry)),
+            Section::Parameters => ("Parameters", parameters(article)),
+            Section::Markdown(heading, markdown) => (heading, plain(markdown, 2)),
+            Section::Numbers { command, table } => {
+                let command = format!("{QUIET}${QUIET:#} {CODE}{command}{CODE:#}");
+                let text = format!("{command}\n{}", table.trim_end());
+                ("Worked numbers", textwrap::indent(&text, "  "))
+            }
+        };
+        // An example is only code, which is in Rust.
         if !text.is_empty() {
-            writeln!(output, "\n{HEADING}{heading}{HEADING:#}\n{text}")?;
+            writeln!(output, "\n{HEADING}{}{HEADING:#}\n{text}", language.label(heading))?;
         }
     }
     Ok(())
 }
 
-fn parameters(catalogued: &dyn Catalogued, output: &mut Output) -> Result {
-    let parameters = catalogued.entry().parameters;
-    if parameters.is_empty() {
-        return Ok(());
-    }
-    writeln!(output, "\n{HEADING}Parameters{HEADING:#}")?;
-    for (parameter, value) in parameters.iter().zip(catalogued.values()) {
+fn parameters(article: &Article) -> String {
+    let parameters = article.catalogued.entry().parameters.iter().zip(article.catalogued.values());
+    let parameter = |(parameter, value): (&Parameter, f64)| {
+        let word = article.language.label("default");
         let default = match value == parameter.default {
             true => String::new(),
-            false => format!("  {QUIET}default {}{QUIET:#}", parameter.default),
+            false => format!("  {QUIET}{word} {}{QUIET:#}", parameter.default),
         };
-        let range = format!("{QUIET}in {}{QUIET:#}", parameter.range);
-        writeln!(output, "  {CODE}{}{CODE:#} = {value}  {range}{default}", parameter.name)?;
-        writeln!(output, "{}", plain(parameter.documentation, 6))?;
-    }
-    Ok(())
+        let range = format!("{QUIET}∈ {}{QUIET:#}", parameter.range);
+        let meaning = plain(article.meaning(parameter), 6);
+        format!("  {CODE}{}{CODE:#} = {value}  {range}{default}\n{meaning}", parameter.name)
+    };
+    parameters.map(parameter).collect::<Vec<_>>().join("\n")
 }
 
-/// Markdown as wrapped text, without the targets of links and without code blocks, which are
-/// in Rust.
+/// A block of text, still unwrapped.
+enum Piece {
+    Paragraph(String),
+    Item(String),
+    Verbatim(String),
+}
+
+/// Markdown as wrapped text, without the targets of links and without code, which is in Rust; only
+/// blocks of `text` are shown as they are.
 fn plain(markdown: &str, indent: usize) -> String {
-    let mut paragraphs = vec![String::new()];
+    let mut pieces = vec![Piece::Paragraph(String::new())];
     let mut in_code = false;
     for event in Parser::new(markdown) {
-        let text = paragraphs.last_mut().expect("one is there from the start");
+        let (Piece::Paragraph(text) | Piece::Item(text) | Piece::Verbatim(text)) =
+            pieces.last_mut().expect("one is there from the start");
         // Writing to a string cannot fail.
         let _ = match event {
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(kind))) if &*kind == "text" => {
+                pieces.push(Piece::Verbatim(String::new()));
+                Ok(())
+            }
             Event::Start(Tag::CodeBlock(_)) => {
                 in_code = true;
                 Ok(())
             }
-            Event::End(TagEnd::CodeBlock) => {
+            Event::Start(Tag::Item) => {
+                pieces.push(Piece::Item(String::new()));
+                Ok(())
+            }
+            Event::End(TagEnd::CodeBlock | TagEnd::Paragraph | TagEnd::Item) => {
                 in_code = false;
+                pieces.push(Piece::Paragraph(String::new()));
                 Ok(())
             }
             Event::Text(_) if in_code => Ok(()),
@@ -123,40 +154,54 @@ fn plain(markdown: &str, indent: usize) -> String {
             Event::Code(code) => write!(text, "{CODE}{code}{CODE:#}"),
             Event::Start(Tag::Emphasis) => write!(text, "{TITLE}"),
             Event::End(TagEnd::Emphasis) => write!(text, "{TITLE:#}"),
-            Event::Start(Tag::Item) => text.write_str("- "),
             Event::SoftBreak | Event::HardBreak => text.write_char(' '),
-            Event::End(TagEnd::Paragraph | TagEnd::Item) => {
-                paragraphs.push(String::new());
-                Ok(())
-            }
             _ => Ok(()),
         };
     }
-    let filled = paragraphs.iter().filter(|paragraph| !paragraph.is_empty());
-    filled.map(|paragraph| wrapped(paragraph, indent)).collect::<Vec<_>>().join("\n\n")
+    let mut shown = String::new();
+    let mut after_item = false;
+    for piece in pieces {
+        let (filled, is_item) = match &piece {
+            Piece::Paragraph(text) => (wrapped(text, indent), false),
+            Piece::Item(text) => (hanging(&format!("- {text}"), indent, indent + 2), true),
+            Piece::Verbatim(text) => {
+                (textwrap::indent(text.trim_end(), &" ".repeat(indent)), false)
+            }
+        };
+        if !filled.trim().is_empty() {
+            let gap = if after_item && is_item { "\n" } else { "\n\n" };
+            shown += if shown.is_empty() { "" } else { gap };
+            shown += &filled;
+            after_item = is_item;
+        }
+    }
+    shown
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn markdown_becomes_text() {
-        let markdown = "See [`Huber`](crate::Huber),\n*now*.\n\n```\nlet x = 1;\n```\n\nEnd.";
-        let text = anstream::adapter::strip_str(&plain(markdown, 2)).to_string();
-        assert_eq!(text, "  See Huber, now.\n\n  End.");
+    fn unstyled(markdown: &str) -> String {
+        anstream::adapter::strip_str(&plain(markdown, 2)).to_string()
     }
 
     #[test]
-    fn no_page_shows_markup_or_leaves_a_line_too_long() {
-        for entry in xent::catalogue() {
-            for (heading, markdown) in entry.page().sections {
-                let text = anstream::adapter::strip_str(&plain(&markdown, 2)).to_string();
-                let place = format!("{}: {heading}", entry.name);
-                assert!(!text.contains("](") && !text.contains("```"), "{place}: {text}");
-                let longest = text.lines().map(|line| line.chars().count()).max();
-                assert!(longest <= Some(crate::terminal::width()), "{place}: {text}");
-            }
+    fn markdown_becomes_text() {
+        let markdown = "See [`Huber`](crate::Huber),\n*now*.\n\n```\nlet x = 1;\n```\n\n```text\n1.  \
+                        a  b\n```\n- one\n  more\n- two\n\nEnd.";
+        let text = "  See Huber, now.\n\n  1.  a  b\n\n  - one more\n  - two\n\n  End.";
+        assert_eq!(unstyled(markdown), text);
+    }
+
+    #[test]
+    fn chinese_is_broken_where_it_may_be() {
+        let text = unstyled(&"交叉熵（`cross_entropy`），梯度。".repeat(20));
+        assert!(text.lines().count() > 3);
+        for line in text.lines().map(str::trim) {
+            assert!(textwrap::core::display_width(line) <= crate::terminal::width() - 2, "{line}");
+            assert!(!line.starts_with(['，', '。', '）']) && !line.ends_with('（'), "{line}");
+            assert_eq!(line.matches("cross_entropy").count(), line.matches('_').count(), "{line}");
         }
     }
 }

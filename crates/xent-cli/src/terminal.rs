@@ -53,8 +53,18 @@ pub(crate) fn hanging(text: &str, first: usize, others: usize) -> String {
     let options = textwrap::Options::new(width())
         .initial_indent(&first)
         .subsequent_indent(&others)
+        .word_separator(separator(text))
         .word_splitter(textwrap::WordSplitter::NoHyphenation);
     textwrap::fill(text, options)
+}
+
+/// Chinese has no spaces to break lines at; elsewhere a name stays whole.
+fn separator(text: &str) -> textwrap::WordSeparator {
+    let chinese = |c: char| ('\u{3000}'..='\u{9fff}').contains(&c);
+    match text.contains(chinese) {
+        true => textwrap::WordSeparator::UnicodeBreakProperties,
+        false => textwrap::WordSeparator::AsciiSpace,
+    }
 }
 
 /// The formula of a loss in lines that fit.

@@ -85,11 +85,47 @@ fn the_list_has_every_loss_in_lines_that_fit() {
 
 #[test]
 fn every_loss_has_a_page() {
+    for (entry, language) in
+        xent::catalogue().iter().flat_map(|entry| [(entry, "en"), (entry, "zh")])
+    {
+        let explain = ["explain", entry.name, "--lang", language];
+        let page = printed(here(), &explain);
+        let headings = match language {
+            "zh" => ["公式", "推导", "算例", "适用场景", "注意事项", "其他库", "参考文献"],
+            _ => [
+                "Formula",
+                "Derivation",
+                "Worked numbers",
+                "When to use",
+                "Pitfalls",
+                "Elsewhere",
+                "Reference",
+            ],
+        };
+        let found = page.lines().filter(|line| headings.contains(line));
+        assert!(page.starts_with(entry.name) && found.eq(headings), "{page}");
+        assert!(page.lines().all(|line| textwrap::core::display_width(line) <= 80), "{page}");
+        assert!(entry.parameters.iter().all(|parameter| page.contains(parameter.name)));
+        assert!(!page.contains("](") && !page.contains("```"), "{page}");
+        let markdown = printed(here(), &[&explain[..], &["--markdown"]].concat());
+        assert!(markdown.starts_with(&format!("# {}\n", entry.name)), "{markdown}");
+        assert!(headings.iter().all(|heading| markdown.contains(&format!("\n## {heading}\n"))));
+        assert!(!markdown.contains("crate::") && !markdown.contains('\u{1b}'), "{markdown}");
+    }
+}
+
+/// The numbers of a page are those that its command shows.
+#[test]
+fn worked_numbers_can_be_shown_again() {
     for entry in xent::catalogue() {
         let page = printed(here(), &["explain", entry.name]);
-        assert!(page.starts_with(entry.name) && page.contains("\nFormula\n"), "{page}");
-        assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
-        assert!(entry.parameters.iter().all(|parameter| page.contains(parameter.name)));
+        let page = page.replace("\\\n", "");
+        let command = page.lines().find_map(|line| line.strip_prefix("  $ xent ")).unwrap();
+        let again = printed(here(), &command.split_whitespace().collect::<Vec<_>>());
+        let numbers = again.lines().skip_while(|line| !line.is_empty()).skip(1);
+        for line in numbers.filter(|line| !line.is_empty()) {
+            assert!(page.contains(line), "{}: {line}", entry.name);
+        }
     }
 }
 

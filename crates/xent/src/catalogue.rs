@@ -161,14 +161,16 @@ pub struct Page {
     pub sections: Vec<(String, String)>,
 }
 
-impl Entry {
-    /// The documentation in its parts.
-    pub fn page(&self) -> Page {
+impl Page {
+    /// Reads a page: a sentence, then sections under headings of the first level, in Markdown.
+    pub fn of(documentation: &str) -> Self {
         let mut page =
             Page { summary: String::new(), formula: String::new(), sections: Vec::new() };
+        // Comments start with a space.
+        let margin = if documentation.starts_with(' ') { " " } else { "" };
         let mut in_code = false;
-        for line in self.documentation.lines() {
-            let line = line.strip_prefix(' ').unwrap_or(line);
+        for line in documentation.lines() {
+            let line = line.strip_prefix(margin).unwrap_or(line);
             in_code ^= line.starts_with("```");
             match (line.strip_prefix("# "), page.sections.last_mut()) {
                 (Some(heading), _) if !in_code => {
@@ -186,6 +188,19 @@ impl Entry {
             page.formula = lines.collect::<Vec<_>>().join("\n");
         }
         page
+    }
+
+    /// The Markdown of the section under a heading, if it is there.
+    pub fn section(&self, heading: &str) -> Option<&str> {
+        let section = self.sections.iter().find(|(known, _)| known == heading);
+        section.map(|(_, text)| text.as_str())
+    }
+}
+
+impl Entry {
+    /// The documentation in its parts.
+    pub fn page(&self) -> Page {
+        Page::of(self.documentation)
     }
 
     /// The loss with its default parameters.
@@ -418,7 +433,7 @@ mod tests {
             let headings: Vec<&str> = page.sections.iter().map(|(name, _)| name.as_str()).collect();
             assert_eq!(headings, sections, "{}", entry.name);
             assert!(!page.summary.is_empty() && !page.formula.is_empty(), "{}", entry.name);
-            let (_, derivation) = &page.sections[0];
+            let derivation = page.section("Derivation").unwrap_or_default();
             // As wide as it can be after an indentation of four, in 80 columns.
             let longest = derivation.lines().map(|line| line.chars().count()).max();
             assert!(longest <= Some(76), "{}: {derivation}", entry.name);

@@ -41,8 +41,8 @@ catalogued! {
     ///   nothing is NaN there, and so is a logit of −∞ in a distribution's row, where its target is
     ///   0.
     /// - Keras `CategoricalCrossentropy`, `SparseCategoricalCrossentropy`: probabilities, unless
-    ///   `from_logits=True`. optax `softmax_cross_entropy` and `..._with_integer_labels`:
-    ///   unreduced.
+    ///   `from_logits=True`. optax `softmax_cross_entropy` and
+    ///   `softmax_cross_entropy_with_integer_labels`: unreduced.
     /// - XGBoost `multi:softprob` has 2 p (1 − p) for its curvature, LightGBM `multiclass` C/(C −
     ///   1) p (1 − p) for C classes.
     ///
