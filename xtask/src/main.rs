@@ -10,9 +10,10 @@ use std::time::Instant;
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  test [--torch]       everything that has to pass: format, lints, tests, examples in docs, and the
-                       Python package, whose tools it installs into target/python; --torch adds
-                       the tests with PyTorch, several GB to download once
+  test [--torch]       everything that has to pass: format, lints, tests, examples in docs, the
+                       book, and the Python package, whose tools it installs into target/python;
+                       --torch adds the tests with PyTorch, several GB to download once
+  book                 the book, as target/book/html, with the tools it installs there
   stubs                the type stubs of the Python package, from the catalogue
   bench [ARGUMENTS]    speed against the bandwidth of the machine; `bench --help` has the options,
                        `bench --peers` downloads several GB of PyTorch and JAX once
@@ -24,8 +25,9 @@ fn main() -> ExitCode {
     let done = match task.as_str() {
         "test" => {
             let torch = env::args().any(|argument| argument == "--torch");
-            test() && python_package(torch).is_some_and(|python| python_tests(&python))
+            test() && book() && python_package(torch).is_some_and(|python| python_tests(&python))
         }
+        "book" => book(),
         "stubs" => python_package(false)
             .is_some_and(|python| run_program(python.as_ref(), &["crates/xent-python/stubs.py"])),
         "bench" => bench(&env::args().skip(2).collect::<Vec<_>>()),
@@ -64,6 +66,17 @@ fn test() -> bool {
         && run(&["doc", "--quiet", "--workspace", "--no-deps"])
         && run(&["test", "--quiet", "--workspace", "--doc"])
         && run(tests)
+}
+
+/// The book: warnings, such as links that lead nowhere, are errors.
+fn book() -> bool {
+    let build = |python: PathBuf| {
+        let (command, out) = (target("debug/xent"), target("book"));
+        let (command, out) = (command.to_string_lossy(), out.to_string_lossy());
+        run_program(python.as_ref(), &["book/build.py", &*command, &*out])
+    };
+    run(&["build", "--quiet", "--package", "xent-cli"])
+        && environment("book/python", &["sphinx", "myst-parser", "furo"]).is_some_and(build)
 }
 
 /// Builds the benchmark, with its peers if they are asked for, and runs it.
