@@ -147,7 +147,7 @@ fn meanings(list: &str) -> HashMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pulldown_cmark::{Event, Parser};
+    use pulldown_cmark::{Event, Parser, Tag};
     use std::collections::HashSet;
 
     #[test]
@@ -200,6 +200,9 @@ mod tests {
                 let steps =
                     |text: &str| text.matches("\n1. ").count() + text.matches("\n- ").count();
                 assert_eq!(steps(text), steps(original), "{}: {heading}", entry.name);
+                // Such as a line that happens to start with `1)`.
+                let numbered = |event| matches!(event, Event::Start(Tag::List(Some(_))));
+                assert!(!Parser::new(original).any(numbered), "{}: {heading}", entry.name);
             }
         }
     }

@@ -43,8 +43,8 @@ catalogued! {
     /// - Keras `CategoricalCrossentropy`, `SparseCategoricalCrossentropy`: probabilities, unless
     ///   `from_logits=True`. optax `softmax_cross_entropy` and
     ///   `softmax_cross_entropy_with_integer_labels`: unreduced.
-    /// - XGBoost `multi:softprob` has 2 p (1 − p) for its curvature, LightGBM `multiclass` C/(C −
-    ///   1) p (1 − p) for C classes.
+    /// - For its curvature XGBoost `multi:softprob` has 2 p (1 − p), and LightGBM `multiclass`, with
+    ///   C classes, C p (1 − p) / (C − 1).
     ///
     /// # Example
     /// ```
