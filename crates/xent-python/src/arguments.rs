@@ -24,16 +24,16 @@ pub(crate) struct Options<'py> {
     pub(crate) axis: Option<isize>,
     pub(crate) when_empty: WhenEmpty,
     pub(crate) threads: Option<NonZero<usize>>,
+    /// Where the gradient goes.
     pub(crate) out: Option<Bound<'py, PyAny>>,
+    /// Where the curvature goes.
+    pub(crate) curvature_out: Option<Bound<'py, PyAny>>,
 }
 
 impl<'py> Options<'py> {
-    pub(crate) fn read(
-        py: Python<'py>,
-        given: Option<&Bound<'py, PyDict>>,
-        want: Want,
-    ) -> PyResult<Self> {
-        let mut options = Self {
+    /// Those of a call that leaves all out.
+    pub(crate) fn new(want: Want) -> Self {
+        Self {
             reduction: if want == Want::Sums { Reduction::Sum } else { Reduction::default() },
             sample_weight: None,
             class_weight: None,
@@ -43,7 +43,16 @@ impl<'py> Options<'py> {
             when_empty: WhenEmpty::default(),
             threads: None,
             out: None,
-        };
+            curvature_out: None,
+        }
+    }
+
+    pub(crate) fn read(
+        py: Python<'py>,
+        given: Option<&Bound<'py, PyDict>>,
+        want: Want,
+    ) -> PyResult<Self> {
+        let mut options = Self::new(want);
         for (name, value) in given.into_iter().flatten() {
             options.set(py, name.cast::<PyString>()?.to_str()?, value, want)?;
         }
@@ -74,6 +83,13 @@ impl<'py> Options<'py> {
                 self.threads = value.extract().map_err(wrong)?;
             }
             "out" if want == Want::Gradient => self.out = some(value),
+            "out" if want == Want::Curvature && value.is_none() => {}
+            "out" if want == Want::Curvature => {
+                let (gradient, curvature) = value.extract().map_err(|_| {
+                    PyTypeError::new_err("out: must be two arrays, for gradient and curvature")
+                })?;
+                (self.out, self.curvature_out) = (Some(gradient), Some(curvature));
+            }
             _ => {
                 let text = format!("got an unexpected keyword argument '{name}'");
                 return Err(PyTypeError::new_err(text));
@@ -83,7 +99,7 @@ impl<'py> Options<'py> {
     }
 }
 
-fn reduction(value: &Bound<'_, PyAny>) -> PyResult<Reduction> {
+pub(crate) fn reduction(value: &Bound<'_, PyAny>) -> PyResult<Reduction> {
     match value.extract() {
         Ok("none") => Ok(Reduction::None),
         Ok("sum") => Ok(Reduction::Sum),

@@ -135,7 +135,7 @@ impl<'py> Request<'_, 'py> {
         let mask = mask.transpose()?;
         let class_weight = options.class_weight.as_ref();
         let class_weights = class_weight.map(|given| {
-            fitted::<T>("class_weights", given, &[reading.classes(predictions.shape())], None)
+            fitted::<T>("class_weight", given, &[reading.classes(predictions.shape())], None)
         });
         let class_weights = class_weights.transpose()?;
         let settings = Settings {
@@ -147,13 +147,18 @@ impl<'py> Request<'_, 'py> {
             reduction: options.reduction,
             when_empty: options.when_empty,
         };
-        let out = options.out.as_ref().map(|out| gradient_array(out, predictions)).transpose()?;
+        let like_predictions = |out: &Option<_>| -> PyResult<_> {
+            out.as_ref().map(|out| array_like(out, predictions)).transpose()
+        };
+        let out = like_predictions(&options.out)?;
+        let curvature_out = like_predictions(&options.curvature_out)?;
         let by_row = options.reduction == Reduction::None && want != Want::Sums;
         let shape = reading.shape(predictions.shape());
         let last = reading.axis.is_none_or(|axis| axis == -1 || axis + 1 == shape.len() as isize);
         let alone = predictions.len() <= SMALL && last;
 
-        let replaced = out.as_ref().filter(|out| !by_row && same_memory(out, predictions));
+        let in_place = want == Want::Gradient && !by_row;
+        let replaced = out.as_ref().filter(|out| in_place && same_memory(out, predictions));
         if let Some(out) = replaced {
             let mut memory = writable("out", out)?;
             let mut view = memory.as_array_mut().permuted_axes(reading.axes.clone());
@@ -165,16 +170,16 @@ impl<'py> Request<'_, 'py> {
 
         let values = by_row.then(|| PyArrayDyn::<T>::zeros(py, &reading.rows[..], false));
         let fresh = || PyArrayDyn::<T>::zeros(py, &shape[..], false);
-        let gradient = match (&out, want) {
-            (_, Want::Value | Want::Sums) => None,
-            (Some(out), _) => {
-                let out_as_read = out.permute(Some(reading.axes.clone()))?;
-                let direct = out_as_read.is_c_contiguous() && !same_memory(out, predictions);
-                Some(if direct { out_as_read } else { fresh() })
-            }
-            (None, _) => Some(fresh()),
+        // A derivative goes where it is wanted at once, if that is laid out as it is computed.
+        let derivative = |out: &Option<Bound<'py, PyArrayDyn<T>>>| -> PyResult<_> {
+            let Some(out) = out else { return Ok(fresh()) };
+            let out_as_read = out.permute(Some(reading.axes.clone()))?;
+            let direct = out_as_read.is_c_contiguous() && !same_memory(out, predictions);
+            Ok(if direct { out_as_read } else { fresh() })
         };
-        let curvature = (want == Want::Curvature).then(fresh);
+        let gradient = matches!(want, Want::Gradient | Want::Curvature).then(|| derivative(&out));
+        let curvature = (want == Want::Curvature).then(|| derivative(&curvature_out));
+        let (gradient, curvature) = (gradient.transpose()?, curvature.transpose()?);
         let answer = {
             let source = readable("predictions", predictions)?;
             let view = source.as_array().permuted_axes(reading.axes.clone());
@@ -205,20 +210,21 @@ impl<'py> Request<'_, 'py> {
             (Answer::Reduced(value), _) => PyFloat::new(py, value).into_any(),
             (Answer::Values, values) => values.into_pyobject(py)?.into_any(),
         };
+        let returned = |derivative, out: Option<Bound<'py, PyArrayDyn<T>>>| -> PyResult<_> {
+            let derivative = reading.restore(derivative)?;
+            let Some(out) = out else { return Ok(derivative) };
+            if !same_memory(&out, &derivative) {
+                derivative.copy_to(&out)?;
+            }
+            Ok(out)
+        };
         let Some(gradient) = gradient else { return Ok(value) };
-        let mut gradient = reading.restore(gradient)?;
-        if let Some(out) = out {
-            if !same_memory(&out, &gradient) {
-                gradient.copy_to(&out)?;
-            }
-            gradient = out;
-        }
-        match curvature {
-            None => Ok((value, gradient).into_pyobject(py)?.into_any()),
-            Some(curvature) => {
-                Ok((value, gradient, reading.restore(curvature)?).into_pyobject(py)?.into_any())
-            }
-        }
+        let gradient = returned(gradient, out)?;
+        let Some(curvature) = curvature else {
+            return Ok((value, gradient).into_pyobject(py)?.into_any());
+        };
+        let curvature = returned(curvature, curvature_out)?;
+        Ok((value, gradient, curvature).into_pyobject(py)?.into_any())
     }
 
     /// Computes without the interpreter; alone means without other threads.
@@ -244,17 +250,17 @@ fn weights<'py, T: numpy::Element>(
     let array = as_array(given)?;
     let lengths = array.shape();
     if lengths.len() >= rows.len() || !rows.starts_with(lengths) {
-        return fitted("weights", given, rows, None);
+        return fitted("sample_weight", given, rows, None);
     }
     let mut column = lengths.to_vec();
     column.resize(rows.len(), 1);
     let numpy = given.py().import("numpy")?;
     let column = array.call_method1("reshape", (column,))?;
-    fitted("weights", &numpy.call_method1("broadcast_to", (column, rows))?, rows, None)
+    fitted("sample_weight", &numpy.call_method1("broadcast_to", (column, rows))?, rows, None)
 }
 
-/// The array that a gradient goes to.
-fn gradient_array<'py, T: numpy::Element>(
+/// The array that a derivative goes to.
+fn array_like<'py, T: numpy::Element>(
     out: &Bound<'py, PyAny>,
     predictions: &Bound<'py, PyArrayDyn<T>>,
 ) -> PyResult<Bound<'py, PyArrayDyn<T>>> {

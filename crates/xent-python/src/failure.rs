@@ -22,9 +22,24 @@ fn class(error: &Error) -> &'static str {
     }
 }
 
+/// What the core calls an argument, and what it is called here.
+const NAMES: [(&str, &str); 2] = [("class_weights", "class_weight"), ("weights", "sample_weight")];
+
 /// The exception for an error of the core.
 pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
-    raise(py, class(error), error.to_string())
+    raise(py, class(error), named_as_here(&error.to_string()))
+}
+
+/// A text of the core with the names that arguments have here.
+fn named_as_here(text: &str) -> String {
+    let inside_word = |character: char| character.is_alphanumeric() || character == '_';
+    let pieces = text.split_inclusive(|character| !inside_word(character));
+    let renamed = pieces.map(|piece| {
+        let word = piece.trim_end_matches(|character| !inside_word(character));
+        let name = NAMES.iter().find(|(core, _)| *core == word).map_or(word, |(_, here)| here);
+        [name, &piece[word.len()..]].concat()
+    });
+    renamed.collect()
 }
 
 /// The exception for an argument whose shape does not fit.

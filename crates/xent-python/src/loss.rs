@@ -4,11 +4,12 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::num::NonZero;
 use std::sync::Arc;
 use xent::catalogue::find;
-use xent::{Function, Operation};
+use xent::{Function, Operation, Reduction};
 
-use crate::arguments::Options;
+use crate::arguments::{Options, reduction as reduction_named};
 use crate::compute::{Want, evaluate};
 use crate::failure::exception;
 
@@ -148,11 +149,13 @@ impl Loss {
     }
 
     /// The loss, its gradient, and its curvature: the diagonal of the Hessian.
+    ///
+    /// `out` is two arrays, which take gradient and curvature.
     #[pyo3(
         signature = (predictions, targets, **options),
-        text_signature = "($self, predictions, targets, *, reduction='mean', sample_weight=None, \
-            class_weight=None, mask=None, ignore_index=-100, axis=None, when_empty='error', \
-            threads=None)"
+        text_signature = "($self, predictions, targets, *, out=None, reduction='mean', \
+            sample_weight=None, class_weight=None, mask=None, ignore_index=-100, axis=None, \
+            when_empty='error', threads=None)"
     )]
     fn value_grad_curvature<'py>(
         &self,
@@ -179,6 +182,18 @@ impl Loss {
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.run(py, predictions, targets, options, Want::Sums)
+    }
+
+    /// The loss with these options, read once for many calls.
+    fn _prepared(
+        &self,
+        reduction: &Bound<'_, PyAny>,
+        ignore_index: i64,
+        axis: Option<isize>,
+        threads: Option<NonZero<usize>>,
+    ) -> PyResult<Prepared> {
+        let (loss, reduction) = (Arc::clone(&self.inner), reduction_named(reduction)?);
+        Ok(Prepared { loss, reduction, ignore_index, axis, threads })
     }
 
     fn __str__(&self) -> String {
@@ -231,6 +246,57 @@ impl Loss {
     ) -> PyResult<Bound<'py, PyAny>> {
         let options = Options::read(py, options, want)?;
         evaluate(&*self.inner, predictions, targets, &options, want)
+    }
+}
+
+/// A loss with all options that are no arrays, for calls that are many and small.
+#[pyclass(frozen, module = "xent._xent")]
+pub(crate) struct Prepared {
+    loss: Arc<dyn xent::Loss>,
+    reduction: Reduction,
+    ignore_index: i64,
+    axis: Option<isize>,
+    threads: Option<NonZero<usize>>,
+}
+
+#[pymethods]
+impl Prepared {
+    fn value<'py>(
+        &self,
+        predictions: &Bound<'py, PyAny>,
+        targets: &Bound<'py, PyAny>,
+        class_weight: Option<Bound<'py, PyAny>>,
+        sample_weight: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let given = Options { class_weight, sample_weight, ..Options::new(Want::Value) };
+        self.run(predictions, targets, given, Want::Value)
+    }
+
+    #[pyo3(signature = (predictions, targets, class_weight, sample_weight, out=None))]
+    fn value_and_grad<'py>(
+        &self,
+        predictions: &Bound<'py, PyAny>,
+        targets: &Bound<'py, PyAny>,
+        class_weight: Option<Bound<'py, PyAny>>,
+        sample_weight: Option<Bound<'py, PyAny>>,
+        out: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let given = Options { class_weight, sample_weight, out, ..Options::new(Want::Gradient) };
+        self.run(predictions, targets, given, Want::Gradient)
+    }
+}
+
+impl Prepared {
+    fn run<'py>(
+        &self,
+        predictions: &Bound<'py, PyAny>,
+        targets: &Bound<'py, PyAny>,
+        given: Options<'py>,
+        want: Want,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let Self { reduction, ignore_index, axis, threads, .. } = *self;
+        let options = Options { reduction, ignore_index, axis, threads, ..given };
+        evaluate(&*self.loss, predictions, targets, &options, want)
     }
 }
 

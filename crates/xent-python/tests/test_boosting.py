@@ -214,6 +214,29 @@ def test_objectives_are_kept_with_models(library):
     assert pickle.loads(pickle.dumps(library.metric("huber"))).loss == xent.Huber()
 
 
+@pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.__name__)
+def test_derivatives_stay_until_nobody_has_them(library):
+    objective = library.objective("focal")
+    scores = RANDOM.normal(size=(2, 400)).astype(np.float32)
+    first = objective(YES, scores[0])
+    kept, part = [array.copy() for array in first], first[0][1:]
+    memory = first[1].ctypes.data
+    objective(YES, scores[1])
+    np.testing.assert_array_equal(first, kept)
+    del first
+    others = objective(YES, scores[1])
+    np.testing.assert_array_equal(part, kept[0][1:])
+    assert memory in [array.ctypes.data for array in others]
+
+
+@pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.__name__)
+def test_errors_name_what_boosters_have(library):
+    with pytest.raises(xent.RangeError, match=r"^labels\[3\] is 2"):
+        library.objective("focal")([0, 1, 0, 2], np.zeros(4))
+    with pytest.raises(xent.RangeError, match=r"^weight\[1\] is -1"):
+        library.metric("focal").mean(np.zeros(2), [0, 1], [1, -1])
+
+
 def test_gradients_lie_as_scores_do():
     """Scores of several classes are read, and gradients written, class by class."""
     scores = np.asfortranarray(RANDOM.normal(size=(400, 3)), np.float32)

@@ -263,7 +263,19 @@ CE, MSE = xent.CrossEntropy(), xent.MeanSquaredError()
             lambda: MSE([1.0], [1.0], class_weight=[1.0]),
             errors.UnsupportedError,
             ValueError,
-            "class_weights: mean_squared_error has no classes; use weights, one per element",
+            "class_weight: mean_squared_error has no classes; use sample_weight, one per element",
+        ),
+        (
+            lambda: CE(LOGITS, LABELS, sample_weight=[1, -1]),
+            errors.RangeError,
+            ValueError,
+            "sample_weight[1] is -1: sample_weight must be finite and not negative",
+        ),
+        (
+            lambda: CE(LOGITS, LABELS, class_weight=[1, 1]),
+            errors.ShapeError,
+            ValueError,
+            "class_weight: expected 3 (one per class), got 2",
         ),
         (
             lambda: CE(LOGITS, LABELS, threads=0),
@@ -306,6 +318,19 @@ def test_errors(call, error, builtin, message):
 def test_misuse_is_a_type_error(call):
     with pytest.raises(TypeError):
         call()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_derivatives_go_where_they_are_wanted(order):
+    predictions = np.asarray(LOGITS, order=order)
+    out = np.empty_like(predictions), np.empty_like(predictions)
+    expected = CE.value_grad_curvature(predictions, LABELS)
+    value, grad, curvature = CE.value_grad_curvature(predictions, LABELS, out=out)
+    assert grad is out[0] and curvature is out[1]
+    assert value == expected[0]
+    np.testing.assert_array_equal(out, expected[1:])
+    with pytest.raises(TypeError, match="two arrays"):
+        CE.value_grad_curvature(predictions, LABELS, out=out[0])
 
 
 def test_out_that_cannot_take_the_gradient():

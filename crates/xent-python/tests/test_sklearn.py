@@ -73,3 +73,8 @@ def test_example():
     results = doctest.testmod(xent.sklearn)
     assert results.attempted > 0
     assert results.failed == 0
+
+
+def test_errors_name_the_arguments_of_sklearn():
+    with pytest.raises(xent.RangeError, match=r"^y_pred\[1\] is 2: y_pred must be"):
+        xent.sklearn.metric("bce")([0, 1], [0.5, 2.0])

@@ -290,8 +290,19 @@ def test_what_differs_from_pytorch_and_compat():
     assert xnn.BCELoss(compat="torch")(sure, wrong) == 100
     with pytest.raises(ValueError, match="compat"):
         xnn.BCELoss(compat="jax")
-    with pytest.raises(IndexError, match=r"targets\[1\] is 3"):
+
+
+def test_errors_name_the_arguments_of_pytorch():
+    with pytest.raises(IndexError, match=r"^target\[1\] is 3"):
         functional.cross_entropy(LOGITS, torch.tensor([0, 3]))
+    with pytest.raises(xent.RangeError, match=r"^weight\[1\] is -1: weight must be"):
+        functional.cross_entropy(LOGITS, LABELS, torch.tensor([1.0, -1.0, 1.0]))
+    with pytest.raises(xent.RangeError, match=r"^input\[0\] is 2: input must be"):
+        functional.binary_cross_entropy(torch.tensor([2.0]), torch.ones(1))
+    with pytest.raises(xent.EmptyError, match="^target: .*compat"):
+        functional.cross_entropy(LOGITS, torch.tensor([-100, -100]))
+    with pytest.raises(xent.RangeError, match="^sample_weight"):
+        xnn.Loss("cross_entropy")(LOGITS, LABELS, torch.tensor([1.0, -1.0]))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -6,10 +6,15 @@ import numpy as np
 
 import xent
 
+from . import errors
+from ._memory import empty_like
+
 HESSIANS = ("floored", "exact", "gauss_newton")
 # The least Hessian of a row: of losses of plain numbers, where many are linear, that of half the
 # squared error, as boosters have it for absolute errors.
 FLOORS = {"real": 1.0, "logit": 1e-6}
+# What the arguments of a loss are called here.
+_NAMES = {"predictions": "scores", "targets": "labels", "sample_weight": "weight"}
 
 
 def _loss(loss, parameters):
@@ -75,12 +80,16 @@ class Objective(_Boosted):
     def grad_and_hess(self, scores, labels, weight=None):
         """Of each row, or each row and class, as arrays of float32 laid out as the scores are."""
         scores = self.scores(scores)
-        _, grad, hess = self.loss.value_grad_curvature(
-            scores,
-            self.targets(labels),
-            reduction="sum",
-            sample_weight=weight,
-        )
+        try:
+            _, grad, hess = self.loss.value_grad_curvature(
+                scores,
+                self.targets(labels),
+                out=(empty_like(scores), empty_like(scores)),
+                reduction="sum",
+                sample_weight=weight,
+            )
+        except errors.Error as error:
+            raise errors.renamed(error, _NAMES) from None
         if self.hessian == "exact":
             return grad, hess
         if self.hessian == "gauss_newton" and self.loss.prediction_domain == "logit":
@@ -152,4 +161,7 @@ class Metric(_Boosted):
 
     def mean(self, scores, labels, weight=None):
         """A number; the smaller, the better."""
-        return self.loss(self.scores(scores), self.targets(labels), sample_weight=weight)
+        try:
+            return self.loss(self.scores(scores), self.targets(labels), sample_weight=weight)
+        except errors.Error as error:
+            raise errors.renamed(error, _NAMES) from None

@@ -3,6 +3,8 @@
 Each is also a ``ValueError``, ``TypeError`` or ``IndexError``, as NumPy would raise it.
 """
 
+import re
+
 __all__ = [
     "EmptyError",
     "Error",
@@ -65,3 +67,9 @@ class UnknownParameterError(Error, TypeError):
 
 class LossSyntaxError(Error, ValueError):
     """A text form of a loss that cannot be read."""
+
+
+def renamed(error, names):
+    """The error with ``names`` for the arguments that it is about: as the caller knows them."""
+    text = re.sub(r"\w+", lambda word: names.get(word[0], word[0]), str(error))
+    return type(error)(text)

@@ -15,7 +15,12 @@ import numpy as np
 
 import xent
 
+from . import errors
+
 __all__ = ["metric", "scorer"]
+
+# What the arguments of a loss are called here.
+_NAMES = {"predictions": "y_pred", "targets": "y_true"}
 
 
 class Metric:
@@ -44,7 +49,10 @@ class Metric:
             y_true = 2.0 * self._places(y_true, 2) - 1
         elif self.loss.target_domain == "probability" and not _is_share(y_true):
             y_true = self._places(y_true, 2)
-        return self.loss(y_pred, y_true, sample_weight=sample_weight)
+        try:
+            return self.loss(y_pred, y_true, sample_weight=sample_weight)
+        except errors.Error as error:
+            raise errors.renamed(error, _NAMES) from None
 
     def _places(self, y_true, classes):
         """The labels as 0, 1, 2 and so on."""

@@ -135,19 +135,27 @@ impl<L: Pointwise, T: Element> Elements<'_, L, T> {
             let inputs = predictions.iter().zip(targets).map(|(p, t)| (p.widen(), t.widen()));
             let values = values.next().unwrap_or_default();
             let gradient = gradient.next().unwrap_or_default();
-            if order == Order::Value {
-                for ((p, t), value) in inputs.zip(values) {
-                    *value = loss.value(p, t);
+            let curvature = curvature.next().unwrap_or_default();
+            // One loop for all of an order, so that what they have in common is computed once.
+            match order {
+                Order::Value => {
+                    for ((p, t), value) in inputs.zip(values) {
+                        *value = loss.value(p, t);
+                    }
                 }
-                continue;
-            }
-            for (((p, t), value), gradient) in inputs.clone().zip(values).zip(gradient) {
-                *value = loss.value(p, t);
-                *gradient = loss.gradient(p, t);
-            }
-            if order == Order::Curvature {
-                for ((p, t), curvature) in inputs.zip(curvature.next().unwrap_or_default()) {
-                    *curvature = loss.curvature(p, t);
+                Order::Gradient => {
+                    for (((p, t), value), gradient) in inputs.zip(values).zip(gradient) {
+                        *value = loss.value(p, t);
+                        *gradient = loss.gradient(p, t);
+                    }
+                }
+                Order::Curvature => {
+                    let outputs = values.iter_mut().zip(gradient).zip(curvature);
+                    for ((p, t), ((value, gradient), curvature)) in inputs.zip(outputs) {
+                        *value = loss.value(p, t);
+                        *gradient = loss.gradient(p, t);
+                        *curvature = loss.curvature(p, t);
+                    }
                 }
             }
         }

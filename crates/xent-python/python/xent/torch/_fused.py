@@ -4,15 +4,12 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-import xent
-
+from .. import errors
 from . import _operators
-from ._memory import array, tensor, value_and_grad
+from ._memory import array, arrays, tensor, value_and_grad
 
 DTYPES = frozenset((torch.float32, torch.float64, torch.float16, torch.bfloat16))
 _PLAIN = (Tensor, torch.nn.Parameter)
-# Up to this size a multiplication costs less than to find out that it is one by 1.
-_SMALL = 4096
 
 
 def fits(input, *others):
@@ -50,42 +47,31 @@ def evaluate(
     ``loss`` is a text form, or a custom loss. ``own(input)`` is the same by operations of PyTorch,
     or None where it has none.
     """
+    how = reduction, ignore_index, axis
+    if not torch.compiler.is_compiling():
+        return _now(loss, own, input, target, class_weight, sample_weight, how, scale, compat)
+    if not isinstance(loss, str):
+        return _uncompiled(loss, own, input, target, class_weight, sample_weight, how, scale, compat)
+    if compat:
+        return own(input)
     differentiable = input.requires_grad and torch.is_grad_enabled()
-    compiling = torch.compiler.is_compiling()
-    if compiling and isinstance(loss, str):
-        if compat:
-            return own(input)
-        compute = _operators.value_and_grad if differentiable else _operators.value_alone
-        arguments = (class_weight, sample_weight, loss, reduction, ignore_index, axis)
-        value = compute(input, target, *arguments)[0]
-        return value if scale == 1.0 else value * scale
-    options = {"threads": torch.get_num_threads()}
-    if reduction != "mean":
-        options["reduction"] = reduction
-    if axis is not None:
-        options["axis"] = axis
-    if ignore_index != -100:
-        options["ignore_index"] = ignore_index
-    compute = _uncompiled if compiling else _now
-    weights = class_weight, sample_weight
-    return compute(loss, own, input, target, weights, options, scale, compat, differentiable)
+    compute = _operators.value_and_grad if differentiable else _operators.value_alone
+    value = compute(input, target, class_weight, sample_weight, loss, *how)[0]
+    return value if scale == 1.0 else value * scale
 
 
-def _now(loss, own, input, target, weights, options, scale, compat, differentiable):
-    if isinstance(loss, str):
-        loss = _operators.parsed(loss)
-    class_weight, sample_weight = weights
-    if class_weight is not None:
-        options["class_weight"] = array(class_weight)
-    if sample_weight is not None:
-        options["sample_weight"] = array(sample_weight)
-    call = Call(loss, own, array(target), options, scale)
+def _now(loss, own, input, target, class_weight, sample_weight, how, scale, compat):
+    prepared = _operators.prepared(loss, *how, torch.get_num_threads())
+    arguments = arrays(target, class_weight, sample_weight)
     try:
-        value = Fused.apply(input, call) if differentiable else call.value(input)
-    except xent.EmptyError:
-        if compat:
+        if input.requires_grad and torch.is_grad_enabled():
+            value = Fused.apply(input, (loss, prepared, arguments, own, how, scale))
+        else:
+            value = _result(prepared.value(array(input), *arguments), input.dtype, scale)
+    except errors.Error as error:
+        if compat and isinstance(error, errors.EmptyError):
             return own(input)
-        raise
+        raise _operators.renamed(error, own) from None
     return own(input) if compat and not value.isfinite().all() else value
 
 
@@ -93,30 +79,14 @@ def _now(loss, own, input, target, weights, options, scale, compat, differentiab
 _uncompiled = torch.compiler.disable(_now)
 
 
-class Call:
-    """A loss with all of its arguments but the predictions."""
-
-    __slots__ = ("loss", "options", "own", "scale", "target")
-
-    def __init__(self, loss, own, target, options, scale):
-        self.loss, self.own, self.target = loss, own, target
-        self.options, self.scale = options, scale
-
-    def value(self, input):
-        return self.result(self.loss(array(input), self.target, **self.options), input.dtype)
-
-    def value_and_grad(self, input):
-        value, grad = value_and_grad(self.loss, input, self.target, self.options)
-        return self.result(value, input.dtype), grad
-
-    def result(self, value, dtype):
-        if type(value) is not float:
-            value = tensor(value, dtype)
-            return value if self.scale == 1.0 else value * self.scale
-        # Where PyTorch would compute in float32, the loss is a float32.
-        if dtype.itemsize == 2 and torch.is_autocast_enabled("cpu"):
-            dtype = torch.float32
-        return torch.scalar_tensor(value * self.scale, dtype=dtype)
+def _result(value, dtype, scale):
+    if type(value) is not float:
+        value = tensor(value, dtype)
+        return value if scale == 1.0 else value * scale
+    # Where PyTorch would compute in float32, the loss is a float32.
+    if dtype.itemsize == 2 and torch.is_autocast_enabled("cpu"):
+        dtype = torch.float32
+    return torch.scalar_tensor(value * scale, dtype=dtype)
 
 
 class Fused(torch.autograd.Function):
@@ -124,40 +94,37 @@ class Fused(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, input, call):
-        value, ctx.grad = call.value_and_grad(input)
-        ctx.call = call
+        _, prepared, arguments, _, _, scale = ctx.call = call
         ctx.save_for_backward(input)
-        return value
+        value, ctx.grad = value_and_grad(prepared, input, arguments)
+        return _result(value, input.dtype, scale)
 
     @staticmethod
     def backward(ctx, upstream):
-        call, grad = ctx.call, ctx.grad
+        loss, prepared, arguments, own, how, scale = ctx.call
+        grad = ctx.grad
         if torch.is_grad_enabled():
-            return differentiable_grad(call, ctx.saved_tensors[0], upstream), None
+            return _differentiable_grad(loss, own, ctx.saved_tensors[0], upstream), None
         # The memory of the gradient becomes that of the result; another pass through the same
         # graph computes it anew.
         ctx.grad = None
         if grad is None:
-            grad = call.value_and_grad(ctx.saved_tensors[0])[1]
-        return scaled(grad, upstream, call), None
+            grad = value_and_grad(prepared, ctx.saved_tensors[0], arguments)[1]
+        reduction, _, axis = how
+        if reduction == "none":
+            if upstream.ndim < grad.ndim:
+                upstream = upstream.unsqueeze(-1 if axis is None else axis)
+        elif scale * upstream.item() == 1.0:
+            return grad, None
+        return grad.mul_(upstream if scale == 1.0 else upstream * scale), None
 
 
-def scaled(grad, upstream, call):
-    """The gradient times that of what follows, in its own memory."""
-    if call.options.get("reduction") == "none":
-        if upstream.ndim < grad.ndim:
-            upstream = upstream.unsqueeze(call.options.get("axis", -1))
-    elif grad.numel() > _SMALL and call.scale * upstream.item() == 1.0:
-        return grad
-    return grad.mul_(upstream if call.scale == 1.0 else upstream * call.scale)
-
-
-def differentiable_grad(call, input, upstream):
+def _differentiable_grad(loss, own, input, upstream):
     """The gradient as operations of PyTorch, for derivatives of it."""
-    if call.own is None:
+    if own is None:
         raise RuntimeError(
-            f"{call.loss} cannot be differentiated twice: PyTorch has no operation for it. "
+            f"{loss} cannot be differentiated twice: PyTorch has no operation for it. "
             "Leave create_graph out."
         )
-    (grad,) = torch.autograd.grad(call.own(input), input, upstream, create_graph=True)
+    (grad,) = torch.autograd.grad(own(input), input, upstream, create_graph=True)
     return grad

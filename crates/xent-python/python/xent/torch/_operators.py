@@ -7,8 +7,22 @@ from torch import Tensor
 
 import xent
 
+from .. import errors
 from . import _memory
-from ._memory import array, tensor
+from ._memory import array, arrays, tensor
+
+# What PyTorch calls the arguments of its functions.
+_NAMES = {"predictions": "input", "targets": "target"}
+_NAMES_OF_FUNCTIONS = _NAMES | {"class_weight": "weight", "sample_weight": "weight"}
+
+
+def renamed(error, own=True):
+    """An error with the names that arguments have in PyTorch: ``own`` if it has the function."""
+    if isinstance(error, errors.EmptyError):
+        nan = ", or compat='torch' for NaN" if own else ""
+        text = f"target: no row counts, so there is no mean; use reduction='sum'{nan}"
+        return type(error)(text)
+    return errors.renamed(error, _NAMES_OF_FUNCTIONS if own else _NAMES)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -17,15 +31,11 @@ def parsed(text):
     return xent.loss(text)
 
 
-def _options(class_weight, sample_weight, reduction, ignore_index, axis):
-    return {
-        "reduction": reduction,
-        "class_weight": None if class_weight is None else array(class_weight),
-        "sample_weight": None if sample_weight is None else array(sample_weight),
-        "ignore_index": ignore_index,
-        "axis": axis,
-        "threads": torch.get_num_threads(),
-    }
+@functools.lru_cache(maxsize=1024)
+def prepared(loss, reduction, ignore_index, axis, threads):
+    """A loss, or one in its text form, with its options."""
+    loss = parsed(loss) if isinstance(loss, str) else loss
+    return loss._prepared(reduction, ignore_index, axis, threads)
 
 
 def _result(value, input):
@@ -54,8 +64,12 @@ def value_op(
     ignore_index: int,
     axis: int | None,
 ) -> Tensor:
-    options = _options(class_weight, sample_weight, reduction, ignore_index, axis)
-    return _result(parsed(loss)(array(input), array(target), **options), input)
+    compute = prepared(loss, reduction, ignore_index, axis, torch.get_num_threads()).value
+    try:
+        value = compute(array(input), *arrays(target, class_weight, sample_weight))
+    except errors.Error as error:
+        raise renamed(error) from None
+    return _result(value, input)
 
 
 @value_op.register_fake
@@ -74,8 +88,12 @@ def value_and_grad(
     ignore_index: int,
     axis: int | None,
 ) -> tuple[Tensor, Tensor]:
-    options = _options(class_weight, sample_weight, reduction, ignore_index, axis)
-    value, grad = _memory.value_and_grad(parsed(loss), input, array(target), options)
+    compute = prepared(loss, reduction, ignore_index, axis, torch.get_num_threads())
+    arguments = arrays(target, class_weight, sample_weight)
+    try:
+        value, grad = _memory.value_and_grad(compute, input, arguments)
+    except errors.Error as error:
+        raise renamed(error) from None
     return _result(value, input), grad
 
 
