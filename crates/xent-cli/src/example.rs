@@ -6,7 +6,7 @@ use crate::terminal::{HEADING, NAME, QUIET, count, formula, table, wrapped};
 use serde::Serialize;
 use std::io::Write;
 use xent::{Buffers, Call, Domain, Evaluate, Family, Loss, Reduction, Step, Targets};
-use xent_train::report::short;
+use xent_chart::short;
 
 /// The type of the numbers of an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

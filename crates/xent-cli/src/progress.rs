@@ -3,11 +3,11 @@
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
+use xent_chart::short;
 use xent_train::compare::ComparisonObserver;
 use xent_train::data::Task;
 use xent_train::experiment::{Configuration, WeightedLoss};
 use xent_train::fit::{Epoch, Observer, Step};
-use xent_train::report::short;
 
 /// Shows how far training is.
 pub(crate) struct Progress {

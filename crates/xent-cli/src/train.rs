@@ -11,6 +11,7 @@ use serde_json::json;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use xent_chart::short;
 use xent_train::checkpoint::{Checkpoint, Checkpoints};
 use xent_train::data::{Dataset, Fingerprint};
 use xent_train::error::RunError;
@@ -19,7 +20,6 @@ use xent_train::experiment::{
     train_kept, training_report,
 };
 use xent_train::fit::FitError;
-use xent_train::report::short;
 use xent_train::run::{RunDirectory, TestResult};
 
 /// Train a model with a loss

@@ -3,14 +3,13 @@
 
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
+use xent_chart::{Chart, Interval, IntervalChart, LineChart, Series};
 
 use crate::data::{Dataset, Notice, Task};
 use crate::experiment::{Configuration, ExperimentError, Prepared, WeightedLoss, train};
 use crate::fit::{Epoch, Observer};
 use crate::metrics::Figure;
-use crate::report::{
-    Block, Chart, Interval, IntervalChart, LineChart, Report, Section, Series, Table as Rows,
-};
+use crate::report::{Block, Report, Section, Table as Rows};
 
 /// A difference is noise unless it would be this rare between equals.
 const SIGNIFICANCE: f64 = 0.05;

@@ -3,7 +3,8 @@ use crate::data::Split;
 use crate::fit::{Epoch, Schedule, Settings};
 use crate::metrics::{ClassQuality, Classification, Metrics};
 use crate::model::{Architecture, Model as _};
-use crate::report::{Block, Chart, LineChart, Matrix, Report, Section, Series, Table, short};
+use crate::report::{Block, Matrix, Report, Section, Table};
+use xent_chart::{Chart, LineChart, Series, short};
 
 /// How a model learned, as a page.
 pub fn training_report(
