@@ -97,6 +97,25 @@ pub enum DataProblem {
     /// Text where a number must be.
     #[error("`{0}` is not a number")]
     NotANumber(String),
+    /// A row without a prediction or a weight.
+    #[error("the number is missing")]
+    MissingNumber,
+    /// A prediction outside its range.
+    #[error("{value} is no {expected}")]
+    NoPrediction {
+        /// The number.
+        value: f64,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// A label that is none of the classes.
+    #[error("`{label}` is none of the classes, which are {}", shortened(.classes))]
+    NoClass {
+        /// The label.
+        label: String,
+        /// The classes.
+        classes: Vec<String>,
+    },
     /// A row without a target.
     #[error("the target is missing")]
     MissingTarget,
@@ -202,6 +221,15 @@ pub enum DataProblem {
 impl DataError {
     pub(crate) fn new(table: impl Into<String>, problem: DataProblem) -> Self {
         Self(Box::new(Located { table: table.into(), place: None, column: None, problem }))
+    }
+
+    /// The error of a file whose extension names no format, if the file is there.
+    pub(crate) fn unknown_format(path: &Path) -> Self {
+        let problem = match path.metadata() {
+            Ok(_) => DataProblem::UnknownFormat,
+            Err(error) => DataProblem::Unreadable(error),
+        };
+        Self::new(path.display().to_string(), problem)
     }
 
     pub(crate) fn at(mut self, place: Place) -> Self {

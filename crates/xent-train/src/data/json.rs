@@ -1,9 +1,12 @@
 //! JSON Lines: a table with an object per line.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, ErrorKind};
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use super::scan::Cell;
 use super::{Column, Table, Values};
 use crate::error::{DataError, DataProblem, Place};
 
@@ -12,34 +15,109 @@ use crate::error::{DataError, DataProblem, Place};
 /// so is `null`. A column of numbers is numeric, any other is text; `true` and
 /// `false` are text.
 pub(super) fn read(path: &Path) -> Result<Table, DataError> {
-    let name = path.display().to_string();
-    let content = std::fs::read_to_string(path).map_err(|error| {
-        let problem = match error.kind() {
-            std::io::ErrorKind::InvalidData => DataProblem::NotUtf8,
-            _ => DataProblem::Unreadable(error),
-        };
-        DataError::new(&name, problem)
-    })?;
+    let Source { path, name, names, .. } = &Source::open(path)?;
     let (mut rows, mut places) = (Vec::new(), Vec::new());
-    let mut names: Vec<String> = Vec::new();
-    for (line, text) in (1..).zip(content.lines()).filter(|(_, text)| !text.trim().is_empty()) {
-        let place = Place { row: rows.len() as u64 + 1, line: Some(line) };
-        let row: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
-            DataError::new(&name, DataProblem::NotJson(error.to_string())).at(place)
-        })?;
-        for (key, value) in &row {
-            if value.is_array() || value.is_object() {
-                return Err(DataError::new(&name, DataProblem::Nested).at(place).column(key));
-            }
-            if !names.contains(key) {
-                names.push(key.clone());
-            }
-        }
+    for_each_row(path, name, |place, _, row| {
         rows.push(row);
         places.push(place);
+        Ok::<_, DataError>(())
+    })?;
+    let columns = names.iter().map(|name| column(&rows, name.clone())).collect();
+    Table { name: name.clone(), columns, places, notices: Vec::new() }.checked()
+}
+
+/// A file of objects, which is read from its start for each question.
+pub(super) struct Source {
+    path: PathBuf,
+    name: String,
+    names: Vec<String>,
+    length: u64,
+}
+
+impl Source {
+    /// Reads through the file once, for the names of its columns.
+    pub(super) fn open(path: &Path) -> Result<Self, DataError> {
+        let name = path.display().to_string();
+        let (mut names, mut length) = (Vec::new(), 0);
+        for_each_row(path, &name, |place, end, row| {
+            length = end;
+            for (key, value) in &row {
+                if value.is_array() || value.is_object() {
+                    return Err(DataError::new(&name, DataProblem::Nested).at(place).column(key));
+                }
+                if !names.contains(key) {
+                    names.push(key.clone());
+                }
+            }
+            Ok(())
+        })?;
+        if names.is_empty() {
+            return Err(DataError::new(&name, DataProblem::Empty));
+        }
+        Ok(Self { path: path.to_owned(), name, names, length })
     }
-    let columns = names.into_iter().map(|name| column(&rows, name)).collect();
-    Table { name, columns, places, notices: Vec::new() }.checked()
+
+    /// The names of the columns.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// How many bytes there are up to the end of the last row.
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Hands over each row, with its place and the byte after it.
+    pub(super) fn for_each_row<E: From<DataError>>(
+        &self,
+        visit: impl FnMut(Place, u64, Map<String, Value>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for_each_row(&self.path, &self.name, visit)
+    }
+}
+
+fn for_each_row<E: From<DataError>>(
+    path: &Path,
+    name: &str,
+    mut visit: impl FnMut(Place, u64, Map<String, Value>) -> Result<(), E>,
+) -> Result<(), E> {
+    let unreadable = |error: std::io::Error| {
+        let problem = match error.kind() {
+            ErrorKind::InvalidData => DataProblem::NotUtf8,
+            _ => DataProblem::Unreadable(error),
+        };
+        DataError::new(name, problem)
+    };
+    let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let (mut row, mut end, mut text) = (0, 0, String::new());
+    for line in 1.. {
+        text.clear();
+        let length = file.read_line(&mut text).map_err(unreadable)?;
+        end += length as u64;
+        if length == 0 {
+            break;
+        }
+        if text.trim().is_empty() {
+            continue;
+        }
+        row += 1;
+        let place = Place { row, line: Some(line) };
+        let cells = serde_json::from_str(text.trim_end()).map_err(|error| {
+            DataError::new(name, DataProblem::NotJson(error.to_string())).at(place)
+        })?;
+        visit(place, end, cells)?;
+    }
+    Ok(())
+}
+
+/// Hands over what a value stands for.
+pub(super) fn with_cell(value: Option<&Value>, visit: impl FnOnce(Cell<'_>)) {
+    match value {
+        None | Some(Value::Null) => visit(Cell::Missing),
+        Some(Value::String(text)) => visit(Cell::Text(text)),
+        Some(Value::Number(number)) => visit(Cell::Number(number.as_f64().unwrap_or(f64::NAN))),
+        Some(other) => visit(Cell::Text(&other.to_string())),
+    }
 }
 
 fn column(rows: &[Map<String, Value>], name: String) -> Column {

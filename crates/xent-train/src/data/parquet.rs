@@ -1,4 +1,4 @@
-use std::cell::Cell;
+use std::cell;
 use std::fs::File;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
@@ -12,21 +12,24 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
+use super::scan::{Cell, Kind, Piece};
 use super::{Column, Table, Values};
 use crate::error::{DataError, DataProblem, Place};
 
 /// Reads flat columns of numbers, booleans (as text) and text.
 pub(super) fn read(path: &Path) -> Result<Table, DataError> {
-    caught(|| read_undamaged(path)).unwrap_or_else(|panic| {
-        let problem = DataProblem::Parquet(panic);
-        Err(DataError::new(path.display().to_string(), problem))
-    })
+    undamaged(&path.display().to_string(), || read_undamaged(path))
+}
+
+/// What `read` gives, or the error if it panics on a damaged file.
+fn undamaged<T>(name: &str, read: impl FnOnce() -> Result<T, DataError>) -> Result<T, DataError> {
+    caught(read).unwrap_or_else(|panic| Err(DataError::new(name, DataProblem::Parquet(panic))))
 }
 
 /// The library panics on some damaged files; this turns its panic into the
 /// message, and keeps that off the standard error stream.
 fn caught<T>(read: impl FnOnce() -> T) -> Result<T, String> {
-    thread_local!(static QUIET: Cell<bool> = const { Cell::new(false) });
+    thread_local!(static QUIET: cell::Cell<bool> = const { cell::Cell::new(false) });
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let loud = panic::take_hook();
@@ -48,47 +51,33 @@ fn caught<T>(read: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 fn read_undamaged(path: &Path) -> Result<Table, DataError> {
-    let name = path.display().to_string();
-    let unreadable = |error| DataError::new(&name, DataProblem::Unreadable(error));
-    let corrupt = |error| {
-        let message = match error {
-            ParquetError::General(message) => message,
-            other => other.to_string(),
-        };
-        DataError::new(&name, DataProblem::Parquet(message))
-    };
-    let file = File::open(path).map_err(unreadable)?;
-    let reader = SerializedFileReader::new(file).map_err(corrupt)?;
-    let metadata = reader.metadata().file_metadata();
-
+    let source = Source::open_undamaged(path)?;
+    let name = source.name.clone();
     let mut columns = Vec::new();
-    for (index, descriptor) in metadata.schema_descr().columns().iter().enumerate() {
-        let column = descriptor.path().parts()[0].clone();
-        let content = Content::of(descriptor).ok_or_else(|| {
-            let problem = DataProblem::UnsupportedType(type_name(descriptor));
-            DataError::new(&name, problem).column(&column)
-        })?;
+    for (index, column) in source.names().into_iter().enumerate() {
+        let content = source.content(index)?;
         let mut values = content.no_values();
-        for group in 0..reader.num_row_groups() {
-            let column_reader =
-                reader.get_row_group(group).and_then(|group| group.get_column_reader(index));
-            column_reader
-                .and_then(|reader| content.append(reader, descriptor.max_def_level(), &mut values))
+        for group in 0..source.reader.num_row_groups() {
+            let mut cells = source.cells(group, index)?;
+            cells
+                .read(usize::MAX, &mut |cell| match values.push(cell) {
+                    Some(_) => Err(ParquetError::External(Box::new(NanCell(values.len() as u64)))),
+                    None => Ok(()),
+                })
                 .map_err(|error| match NanCell::in_error(&error) {
                     Some(NanCell(row)) => {
                         DataError::new(&name, DataProblem::NotFinite("NaN".to_owned()))
                             .at(Place { row: *row, line: None })
                     }
-                    None => corrupt(error),
+                    None => source.corrupt(error),
                 })
                 .map_err(|error| error.column(&column))?;
         }
         columns.push(Column { name: column, values });
     }
     let rows = columns.first().map_or(0, |column| column.values.len());
-    if rows as i64 != metadata.num_rows() {
-        let problem = format!("{rows} rows where its footer says {}", metadata.num_rows());
-        return Err(DataError::new(&name, DataProblem::Parquet(problem)));
+    if rows as u64 != source.rows() {
+        return Err(source.miscounted(rows));
     }
     Table {
         name,
@@ -97,6 +86,122 @@ fn read_undamaged(path: &Path) -> Result<Table, DataError> {
         notices: Vec::new(),
     }
     .checked()
+}
+
+/// A Parquet file.
+pub(super) struct Source {
+    name: String,
+    reader: SerializedFileReader<File>,
+}
+
+impl Source {
+    pub(super) fn open(path: &Path) -> Result<Self, DataError> {
+        undamaged(&path.display().to_string(), || Self::open_undamaged(path))
+    }
+
+    fn open_undamaged(path: &Path) -> Result<Self, DataError> {
+        let name = path.display().to_string();
+        let file = File::open(path)
+            .map_err(|error| DataError::new(&name, DataProblem::Unreadable(error)))?;
+        let reader = SerializedFileReader::new(file).map_err(|error| corrupt(&name, error))?;
+        Ok(Self { name, reader })
+    }
+
+    /// The names of the columns.
+    pub(super) fn names(&self) -> Vec<String> {
+        let schema = self.reader.metadata().file_metadata().schema_descr();
+        schema.columns().iter().map(|column| column.path().parts()[0].clone()).collect()
+    }
+
+    /// How many rows there are, by the footer.
+    pub(super) fn rows(&self) -> u64 {
+        self.reader.metadata().file_metadata().num_rows().max(0) as u64
+    }
+
+    /// Hands over some columns, so many rows at a time.
+    pub(super) fn read<E: From<DataError>>(
+        &self,
+        columns: &[usize],
+        kinds: &[Kind],
+        rows: usize,
+        mut visit: impl FnMut(Piece) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut end = 0;
+        for group in 0..self.reader.num_row_groups() {
+            let mut cells: Vec<Cells> = undamaged(&self.name, || {
+                columns.iter().map(|&column| self.cells(group, column)).collect()
+            })?;
+            loop {
+                let mut piece = undamaged(&self.name, || self.piece(&mut cells, kinds, rows))?;
+                let count = piece.columns.first().map_or(0, Values::len);
+                if count == 0 {
+                    break;
+                }
+                let first = end + 1;
+                end += count as u64;
+                piece.places = (first..=end).map(|row| Place { row, line: None }).collect();
+                piece.end = end;
+                visit(piece)?;
+            }
+        }
+        if end == self.rows() { Ok(()) } else { Err(self.miscounted(end as usize).into()) }
+    }
+
+    fn piece(&self, cells: &mut [Cells], kinds: &[Kind], rows: usize) -> Result<Piece, DataError> {
+        let mut piece = Piece::new(kinds);
+        for (column, cells) in cells.iter_mut().enumerate() {
+            let read = cells.read(rows, &mut |cell| {
+                piece.push(column, cell);
+                Ok(())
+            });
+            read.map_err(|error| self.corrupt(error))?;
+        }
+        let count = |values: &Values| values.len();
+        match piece.columns.windows(2).find(|pair| count(&pair[0]) != count(&pair[1])) {
+            Some(pair) => Err(self.miscounted(count(&pair[1]))),
+            None => {
+                piece.odd.sort_by_key(|odd| odd.row);
+                Ok(piece)
+            }
+        }
+    }
+
+    fn content(&self, column: usize) -> Result<Content, DataError> {
+        let descriptor = self.reader.metadata().file_metadata().schema_descr().column(column);
+        Content::of(&descriptor).ok_or_else(|| {
+            let problem = DataProblem::UnsupportedType(type_name(&descriptor));
+            DataError::new(&self.name, problem).column(&descriptor.path().parts()[0])
+        })
+    }
+
+    /// The cells of a column in a row group.
+    fn cells(&self, group: usize, column: usize) -> Result<Cells, DataError> {
+        let content = self.content(column)?;
+        let present = self.reader.metadata().file_metadata().schema_descr().column(column);
+        let reader = self
+            .reader
+            .get_row_group(group)
+            .and_then(|group| group.get_column_reader(column))
+            .map_err(|error| self.corrupt(error))?;
+        Ok(Cells { content, reader, present: present.max_def_level() })
+    }
+
+    fn corrupt(&self, error: ParquetError) -> DataError {
+        corrupt(&self.name, error)
+    }
+
+    fn miscounted(&self, rows: usize) -> DataError {
+        let problem = format!("{rows} rows where its footer says {}", self.rows());
+        DataError::new(&self.name, DataProblem::Parquet(problem))
+    }
+}
+
+fn corrupt(name: &str, error: ParquetError) -> DataError {
+    let message = match error {
+        ParquetError::General(message) => message,
+        other => other.to_string(),
+    };
+    DataError::new(name, DataProblem::Parquet(message))
 }
 
 /// The row of a cell that is NaN, which is neither a number nor missing.
@@ -173,62 +278,6 @@ impl Content {
         }
     }
 
-    /// Appends a column chunk.
-    fn append(
-        self,
-        reader: ColumnReader,
-        present: i16,
-        values: &mut Values,
-    ) -> Result<(), ParquetError> {
-        use ColumnReader as R;
-        match values {
-            Values::Texts(texts) => match reader {
-                R::BoolColumnReader(reader) => for_each(reader, present, |cell| {
-                    texts.push(cell.map(bool::to_string));
-                    Ok(())
-                }),
-                R::ByteArrayColumnReader(reader) => for_each(reader, present, |cell| {
-                    texts.push(cell.map(|bytes| bytes.as_utf8().map(str::to_owned)).transpose()?);
-                    Ok(())
-                }),
-                _ => Err(unexpected_type()),
-            },
-            Values::Numbers(numbers) => {
-                let mut push = |number: Option<f64>| {
-                    numbers.push(number.unwrap_or(f64::NAN));
-                    match number {
-                        Some(number) if number.is_nan() => {
-                            let cell = NanCell(numbers.len() as u64);
-                            Err(ParquetError::External(Box::new(cell)))
-                        }
-                        _ => Ok(()),
-                    }
-                };
-                match reader {
-                    R::Int32ColumnReader(reader) => for_each(reader, present, |cell| {
-                        push(cell.map(|&number| self.integer(number.into(), u32::MAX.into())))
-                    }),
-                    R::Int64ColumnReader(reader) => for_each(reader, present, |cell| {
-                        push(cell.map(|&number| self.integer(number.into(), u64::MAX.into())))
-                    }),
-                    R::FloatColumnReader(reader) => {
-                        for_each(reader, present, |cell| push(cell.map(|&number| number.into())))
-                    }
-                    R::DoubleColumnReader(reader) => {
-                        for_each(reader, present, |cell| push(cell.copied()))
-                    }
-                    R::ByteArrayColumnReader(reader) => for_each(reader, present, |cell| {
-                        push(cell.map(|bytes| self.bytes(bytes.data())).transpose()?)
-                    }),
-                    R::FixedLenByteArrayColumnReader(reader) => for_each(reader, present, |cell| {
-                        push(cell.map(|bytes| self.bytes(bytes.data())).transpose()?)
-                    }),
-                    _ => Err(unexpected_type()),
-                }
-            }
-        }
-    }
-
     /// `ones` has a 1 for each bit of the integer's type.
     fn integer(self, number: i128, ones: i128) -> f64 {
         match self {
@@ -258,28 +307,87 @@ fn scaled(number: i128, power: i32) -> f64 {
     format!("{number}e{power}").parse().unwrap_or(f64::NAN)
 }
 
-/// Hands over each cell of a column chunk; a cell is there if its definition
-/// level is `present`.
-fn for_each<T: DataType>(
-    mut reader: ColumnReaderImpl<T>,
+/// The cells of a column chunk, one after the other.
+struct Cells {
+    content: Content,
+    reader: ColumnReader,
+    /// The definition level of a cell that is there.
     present: i16,
-    mut visit: impl FnMut(Option<&T::T>) -> Result<(), ParquetError>,
+}
+
+/// Takes a cell.
+type Visit<'a> = &'a mut dyn FnMut(Cell<'_>) -> Result<(), ParquetError>;
+
+impl Cells {
+    /// Hands over the next cells, as many as there are up to a limit.
+    fn read(&mut self, limit: usize, visit: Visit<'_>) -> Result<(), ParquetError> {
+        use ColumnReader as R;
+        let Self { content, ref mut reader, present } = *self;
+        let integer = |number: i128, ones| Ok(Cell::Number(content.integer(number, ones)));
+        let bytes = |bytes: &[u8]| content.bytes(bytes).map(Cell::Number);
+        let is_text = matches!(content, Content::Boolean | Content::Text);
+        match reader {
+            R::BoolColumnReader(reader) if is_text => {
+                let text = |truth: bool| Cell::Text(if truth { "true" } else { "false" });
+                for_each(reader, present, limit, |&truth| Ok(text(truth)), visit)
+            }
+            R::ByteArrayColumnReader(reader) if is_text => {
+                for_each(reader, present, limit, |cell| cell.as_utf8().map(Cell::Text), visit)
+            }
+            _ if is_text => Err(unexpected_type()),
+            R::Int32ColumnReader(reader) => {
+                let ones = u32::MAX.into();
+                for_each(reader, present, limit, |&number| integer(number.into(), ones), visit)
+            }
+            R::Int64ColumnReader(reader) => {
+                let ones = u64::MAX.into();
+                for_each(reader, present, limit, |&number| integer(number.into(), ones), visit)
+            }
+            R::FloatColumnReader(reader) => {
+                for_each(reader, present, limit, |&cell| Ok(Cell::Number(cell.into())), visit)
+            }
+            R::DoubleColumnReader(reader) => {
+                for_each(reader, present, limit, |&cell| Ok(Cell::Number(cell)), visit)
+            }
+            R::ByteArrayColumnReader(reader) => {
+                for_each(reader, present, limit, |cell| bytes(cell.data()), visit)
+            }
+            R::FixedLenByteArrayColumnReader(reader) => {
+                for_each(reader, present, limit, |cell| bytes(cell.data()), visit)
+            }
+            _ => Err(unexpected_type()),
+        }
+    }
+}
+
+/// Hands over the next cells of a column chunk as `cell` reads them.
+fn for_each<T: DataType>(
+    reader: &mut ColumnReaderImpl<T>,
+    present: i16,
+    limit: usize,
+    cell: impl Fn(&T::T) -> Result<Cell<'_>, ParquetError>,
+    visit: Visit<'_>,
 ) -> Result<(), ParquetError> {
     const BATCH: usize = 4096;
+    let mut left = limit;
     let (mut cells, mut levels) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
-    loop {
+    while left > 0 {
         cells.clear();
         levels.clear();
-        let (rows, ..) = reader.read_records(BATCH, Some(&mut levels), None, &mut cells)?;
+        let batch = left.min(BATCH);
+        let (rows, ..) = reader.read_records(batch, Some(&mut levels), None, &mut cells)?;
         if rows == 0 {
-            return Ok(());
+            break;
         }
+        left -= rows;
         let mut next = cells.iter();
         for row in 0..rows {
             let is_present = present == 0 || levels.get(row) == Some(&present);
-            visit(if is_present { next.next() } else { None })?;
+            let present = if is_present { next.next() } else { None };
+            visit(present.map_or(Ok(Cell::Missing), &cell)?)?;
         }
     }
+    Ok(())
 }
 
 fn unexpected_type() -> ParquetError {

@@ -90,13 +90,7 @@ impl Table {
             Some("tsv" | "tab") => text::read(path, text::Delimiter::Tab, header),
             Some("jsonl" | "ndjson") => json::read(path),
             Some("parquet") => parquet::read(path),
-            _ => {
-                let problem = match path.metadata() {
-                    Ok(_) => DataProblem::UnknownFormat,
-                    Err(error) => DataProblem::Unreadable(error),
-                };
-                Err(DataError::new(path.display().to_string(), problem))
-            }
+            _ => Err(DataError::unknown_format(path)),
         }
     }
 
@@ -302,7 +296,7 @@ impl Values {
     }
 
     /// Numbers become texts where one of both is text.
-    fn append(&mut self, other: &Self) {
+    pub(super) fn append(&mut self, other: &Self) {
         match (&mut *self, other) {
             (Self::Numbers(numbers), Self::Numbers(others)) => numbers.extend(others),
             (Self::Texts(texts), Self::Texts(others)) => texts.extend(others.iter().cloned()),

@@ -1,12 +1,16 @@
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
 
 use csv::{ByteRecord, ErrorKind, Position, StringRecord, Trim};
 
+use super::scan::Cell;
 use super::table::Header;
 use super::{Column, Notice, Table, Values};
 use crate::error::{DataError, DataProblem, Place};
 
 /// What separates the cells of a text file.
+#[derive(Clone, Copy)]
 pub(super) enum Delimiter {
     /// A comma, or a semicolon where the header has no comma but semicolons.
     CommaOrSemicolon,
@@ -14,12 +18,11 @@ pub(super) enum Delimiter {
 }
 
 impl Delimiter {
-    fn byte(self, bytes: &[u8]) -> u8 {
-        let header = || bytes.iter().take_while(|&&byte| byte != b'\n');
+    fn byte(self, header: &[u8]) -> u8 {
         match self {
             Self::Tab => b'\t',
-            Self::CommaOrSemicolon if header().any(|&byte| byte == b',') => b',',
-            Self::CommaOrSemicolon if header().any(|&byte| byte == b';') => b';',
+            Self::CommaOrSemicolon if header.contains(&b',') => b',',
+            Self::CommaOrSemicolon if header.contains(&b';') => b';',
             Self::CommaOrSemicolon => b',',
         }
     }
@@ -27,10 +30,7 @@ impl Delimiter {
 
 /// Reads CSV or TSV, in two passes: types, then values.
 pub(super) fn read(path: &Path, delimiter: Delimiter, header: Header) -> Result<Table, DataError> {
-    let name = path.display().to_string();
-    let bytes = std::fs::read(path)
-        .map_err(|error| DataError::new(&name, DataProblem::Unreadable(error)))?;
-    let source = Source { delimiter: delimiter.byte(&bytes), name, bytes, header };
+    let source = Source::open(path, delimiter, header)?;
     let header = source.names()?;
     let mut columns: Vec<Column> = source
         .numeric_columns(header.len())?
@@ -46,20 +46,18 @@ pub(super) fn read(path: &Path, delimiter: Delimiter, header: Header) -> Result<
         })
         .collect();
     let mut places = Vec::new();
-    let mut nan = None;
-    source.for_each_row(|place, cells| {
+    source.for_each_row(|place, _, cells| {
         places.push(place);
-        for (column, cell) in columns.iter_mut().zip(cells) {
-            push(&mut column.values, cell);
-            if matches!(column.values, Values::Numbers(_)) && is_nan(cell) {
-                nan.get_or_insert_with(|| (place, column.name.clone(), cell.to_owned()));
+        for (column, text) in columns.iter_mut().zip(cells) {
+            if let (Some(nan), Values::Numbers(_)) =
+                (column.values.push(cell(text)), &column.values)
+            {
+                let error = DataError::new(&source.name, DataProblem::NotFinite(nan));
+                return Err(error.at(place).column(&column.name));
             }
         }
+        Ok(())
     })?;
-    if let Some((place, column, cell)) = nan {
-        let error = DataError::new(&source.name, DataProblem::NotFinite(cell));
-        return Err(error.at(place).column(column));
-    }
 
     let unnamed: Vec<usize> = (0..header.len()).filter(|&index| header[index].is_empty()).collect();
     columns.retain(|column| !column.name.is_empty());
@@ -75,24 +73,53 @@ pub(super) fn read(path: &Path, delimiter: Delimiter, header: Header) -> Result<
     .checked()
 }
 
-struct Source {
+/// A text file, which is read from its start for each question.
+pub(super) struct Source {
+    path: PathBuf,
     name: String,
-    bytes: Vec<u8>,
+    length: u64,
     delimiter: u8,
     header: Header,
 }
 
 impl Source {
-    fn reader(&self) -> csv::Reader<&[u8]> {
-        csv::ReaderBuilder::new()
+    pub(super) fn open(
+        path: &Path,
+        delimiter: Delimiter,
+        header: Header,
+    ) -> Result<Self, DataError> {
+        let name = path.display().to_string();
+        let opened = || {
+            let file = File::open(path)?;
+            let length = file.metadata()?.len();
+            let mut first = Vec::new();
+            BufReader::new(file).read_until(b'\n', &mut first)?;
+            Ok((length, delimiter.byte(&first)))
+        };
+        let (length, delimiter) =
+            opened().map_err(|error| DataError::new(&name, DataProblem::Unreadable(error)))?;
+        Ok(Self { path: path.to_owned(), name, length, delimiter, header })
+    }
+
+    /// How many bytes there are.
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn reader(&self) -> Result<csv::Reader<File>, DataError> {
+        const BUFFER: usize = 1 << 16;
+        let file = File::open(&self.path).map_err(|error| self.unreadable(error))?;
+        Ok(csv::ReaderBuilder::new()
             .delimiter(self.delimiter)
             .has_headers(self.header == Header::Names)
             .trim(Trim::All)
-            .from_reader(&self.bytes)
+            .buffer_capacity(BUFFER)
+            .from_reader(file))
     }
 
-    fn names(&self) -> Result<StringRecord, DataError> {
-        let mut reader = self.reader();
+    /// The names of the columns.
+    pub(super) fn names(&self) -> Result<StringRecord, DataError> {
+        let mut reader = self.reader()?;
         let first = reader.headers().map_err(|error| self.error(&error))?;
         if first.iter().all(str::is_empty) {
             return Err(DataError::new(&self.name, DataProblem::Empty));
@@ -103,8 +130,13 @@ impl Source {
         })
     }
 
-    fn for_each_row(&self, mut visit: impl FnMut(Place, &StringRecord)) -> Result<(), DataError> {
-        let mut reader = self.reader();
+    /// Hands over each row, with its place and the byte after it.
+    pub(super) fn for_each_row<E: From<DataError>>(
+        &self,
+        mut visit: impl FnMut(Place, u64, &StringRecord) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut reader = self.reader()?;
+        let mut trail = Trail::new(&self.path).map_err(|error| self.unreadable(error))?;
         // Positions in errors count from where the reader stood before the
         // read; past the header they are those of the row.
         if self.header == Header::Names {
@@ -117,48 +149,57 @@ impl Source {
             if !is_row {
                 return Ok(());
             }
-            let place = self.place(&start);
-            let is_last = reader.position().byte() as usize == self.bytes.len();
-            if is_last && self.is_unclosed(&start, &cells) {
-                return Err(DataError::new(&self.name, DataProblem::UnclosedQuote).at(place));
+            let place = self.place(&start, &mut trail)?;
+            let end = reader.position().byte();
+            if end == self.length && self.is_unclosed(&start, &cells)? {
+                let error = DataError::new(&self.name, DataProblem::UnclosedQuote);
+                return Err(error.at(place).into());
             }
-            visit(place, &cells);
+            visit(place, end, &cells)?;
         }
     }
 
     /// Whether a last row of several lines has an odd number of quotes, so that
     /// its last cell is all of the file that follows.
-    fn is_unclosed(&self, start: &Position, cells: &StringRecord) -> bool {
-        let row = &self.bytes[start.byte() as usize..];
-        let quotes = row.iter().filter(|&&byte| byte == b'"').count();
-        quotes % 2 == 1 && cells.iter().any(|cell| cell.contains('\n'))
+    fn is_unclosed(&self, start: &Position, cells: &StringRecord) -> Result<bool, DataError> {
+        if !cells.iter().any(|cell| cell.contains('\n')) {
+            return Ok(false);
+        }
+        let row = || {
+            let (mut file, mut row) = (File::open(&self.path)?, Vec::new());
+            file.seek(SeekFrom::Start(start.byte()))?;
+            file.read_to_end(&mut row)?;
+            Ok(row)
+        };
+        let row: Vec<u8> = row().map_err(|error| self.unreadable(error))?;
+        Ok(row.iter().filter(|&&byte| byte == b'"').count() % 2 == 1)
     }
 
     /// For each column, whether all cells that are not missing are numbers.
     fn numeric_columns(&self, columns: usize) -> Result<Vec<bool>, DataError> {
         let mut numeric = vec![true; columns];
-        self.for_each_row(|_, cells| {
+        self.for_each_row(|_, _, cells| {
             for (numeric, cell) in numeric.iter_mut().zip(cells) {
                 *numeric = *numeric && (is_missing(cell) || cell.parse::<f64>().is_ok());
             }
+            Ok::<_, DataError>(())
         })?;
         Ok(numeric)
     }
 
     /// The reader's position is where the last record ended; blank lines may
     /// lie between it and the record.
-    fn place(&self, position: &Position) -> Place {
-        let rest = self.bytes.get(position.byte() as usize..).unwrap_or(&[]);
-        let blank = rest
-            .iter()
-            .take_while(|byte| matches!(byte, b'\r' | b'\n'))
-            .filter(|&&byte| byte == b'\n')
-            .count();
+    fn place(&self, position: &Position, trail: &mut Trail) -> Result<Place, DataError> {
+        let blank = trail.line_breaks(position.byte()).map_err(|error| self.unreadable(error))?;
         let row = match self.header {
             Header::Names => position.record(),
             Header::None => position.record() + 1,
         };
-        Place { row, line: Some(position.line() + blank as u64) }
+        Ok(Place { row, line: Some(position.line() + blank) })
+    }
+
+    fn unreadable(&self, error: io::Error) -> DataError {
+        DataError::new(&self.name, DataProblem::Unreadable(error))
     }
 
     fn error(&self, error: &csv::Error) -> DataError {
@@ -167,13 +208,15 @@ impl Source {
                 DataProblem::Ragged { expected: *expected_len, found: *len }
             }
             ErrorKind::Utf8 { .. } => DataProblem::NotUtf8,
-            _ => DataProblem::Unreadable(std::io::Error::other(error.to_string())),
+            _ => DataProblem::Unreadable(io::Error::other(error.to_string())),
         };
         let mut located = DataError::new(&self.name, problem);
         if let Some(position) =
             error.position().filter(|position| self.header == Header::None || position.record() > 0)
+            && let Ok(mut trail) = Trail::new(&self.path)
+            && let Ok(place) = self.place(position, &mut trail)
         {
-            located = located.at(self.place(position));
+            located = located.at(place);
         }
         if let ErrorKind::Utf8 { err, .. } = error.kind()
             && let Some(column) = self.raw_header().get(err.field())
@@ -184,30 +227,43 @@ impl Source {
     }
 
     fn raw_header(&self) -> ByteRecord {
-        let mut reader = self.reader();
-        reader.byte_headers().cloned().unwrap_or_default()
+        let header = |mut reader: csv::Reader<File>| reader.byte_headers().cloned().ok();
+        self.reader().ok().and_then(header).unwrap_or_default()
     }
 }
 
-fn push(values: &mut Values, cell: &str) {
-    match values {
-        Values::Texts(texts) => {
-            let missing = is_missing(cell) || is_nan(cell);
-            texts.push((!missing).then(|| cell.to_owned()));
-        }
-        Values::Numbers(numbers) => {
-            numbers.push(if is_missing(cell) { f64::NAN } else { cell.parse().unwrap_or(f64::NAN) })
-        }
+/// A second look at the file, just behind the reader.
+struct Trail {
+    file: BufReader<File>,
+    at: u64,
+}
+
+impl Trail {
+    fn new(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: BufReader::new(File::open(path)?), at: 0 })
     }
+
+    /// How many lines end between this byte and the next that is no line break.
+    fn line_breaks(&mut self, byte: u64) -> io::Result<u64> {
+        self.file.seek_relative(byte as i64 - self.at as i64)?;
+        self.at = byte;
+        let mut breaks = 0;
+        while let Some(&byte @ (b'\r' | b'\n')) = self.file.fill_buf()?.first() {
+            self.file.consume(1);
+            self.at += 1;
+            breaks += u64::from(byte == b'\n');
+        }
+        Ok(breaks)
+    }
+}
+
+/// What a cell of text stands for.
+pub(super) fn cell(text: &str) -> Cell<'_> {
+    if is_missing(text) { Cell::Missing } else { Cell::Text(text) }
 }
 
 fn is_missing(cell: &str) -> bool {
     ["", "NA", "N/A", "null", "None", "?"].iter().any(|missing| cell.eq_ignore_ascii_case(missing))
-}
-
-/// Among numbers NaN is the trace of a mistake, not of a missing value.
-fn is_nan(cell: &str) -> bool {
-    cell.parse::<f64>().is_ok_and(f64::is_nan)
 }
 
 #[cfg(test)]
