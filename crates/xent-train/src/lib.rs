@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod compare;
 pub mod data;
 pub mod error;
+pub mod exact;
 pub mod experiment;
 pub mod fit;
 pub mod head;

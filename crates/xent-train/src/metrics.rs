@@ -1,9 +1,15 @@
 //! How good predictions are, by measures that do not depend on the loss of
 //! training.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use xent::information::{log_softmax, softplus};
-use xent::{Domain, Evaluate, Family, MeanAbsoluteError, MeanSquaredError, NegativeLogLikelihood};
+use xent::{
+    Domain, Element, Evaluate, Family, MeanAbsoluteError, MeanSquaredError, NegativeLogLikelihood,
+};
+
+use crate::exact::ExactSum;
 
 /// The quality of predicted numbers, in the units of the target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -134,14 +140,107 @@ impl Regression {
     /// # Errors
     /// Different lengths, or no rows.
     pub fn new(predictions: &[f64], targets: &[f64]) -> xent::Result<Self> {
-        let squared = MeanSquaredError::default();
-        let error = squared.on(predictions, targets).value()?;
-        let mean = targets.iter().sum::<f64>() / targets.len() as f64;
-        let variance = squared.on(&vec![mean; targets.len()], targets).value()?;
+        let rows = NumberRows::new(predictions, targets)?;
+        let mut sums = RegressionSums::new(targets.iter().sum::<f64>() / targets.len() as f64);
+        (0..targets.len()).for_each(|row| sums.push(&rows, row, 1.0));
+        sums.result().ok_or(xent::Error::Empty { rows: 0 })
+    }
+}
+
+/// Predicted numbers beside their targets.
+pub struct NumberRows<'a> {
+    predictions: &'a [f64],
+    targets: &'a [f64],
+    absolute: Vec<f64>,
+    squared: Vec<f64>,
+}
+
+impl<'a> NumberRows<'a> {
+    /// One prediction per target.
+    ///
+    /// # Errors
+    /// Different lengths.
+    pub fn new(predictions: &'a [f64], targets: &'a [f64]) -> xent::Result<Self> {
         Ok(Self {
-            mae: MeanAbsoluteError::default().on(predictions, targets).value()?,
+            predictions,
+            targets,
+            absolute: MeanAbsoluteError::default().on(predictions, targets).values()?,
+            squared: MeanSquaredError::default().on(predictions, targets).values()?,
+        })
+    }
+}
+
+/// What the metrics of a regression are made of: sums over rows, which merge to
+/// the same bits in any order.
+#[derive(Clone, Debug)]
+pub struct RegressionSums {
+    /// What targets and predictions are measured from, so that their squares
+    /// stay small.
+    centre: f64,
+    weight: ExactSum,
+    absolute: ExactSum,
+    squared: ExactSum,
+    /// Of targets and of predictions: the distance from the centre, and its square.
+    moments: [[ExactSum; 2]; 2],
+}
+
+impl RegressionSums {
+    /// No rows yet; the centre should be near the mean of the targets.
+    pub fn new(centre: f64) -> Self {
+        let none = ExactSum::default;
+        Self {
+            centre,
+            weight: none(),
+            absolute: none(),
+            squared: none(),
+            moments: [0, 1].map(|_| [none(), none()]),
+        }
+    }
+
+    /// Adds a row.
+    ///
+    /// # Panics
+    /// There is no such row.
+    pub fn push(&mut self, rows: &NumberRows<'_>, row: usize, weight: f64) {
+        self.weight.add(weight);
+        self.absolute.add(weight * rows.absolute[row]);
+        self.squared.add(weight * rows.squared[row]);
+        for (sums, number) in
+            self.moments.iter_mut().zip([rows.targets[row], rows.predictions[row]])
+        {
+            let distance = number - self.centre;
+            sums[0].add(weight * distance);
+            sums[1].add(weight * distance * distance);
+        }
+    }
+
+    /// Adds the rows of other sums about the same centre.
+    pub fn merge(&mut self, other: &Self) {
+        self.weight.merge(&other.weight);
+        self.absolute.merge(&other.absolute);
+        self.squared.merge(&other.squared);
+        for (sum, other) in self.moments.iter_mut().flatten().zip(other.moments.iter().flatten()) {
+            sum.merge(other);
+        }
+    }
+
+    /// Mean and standard deviation of the targets, and of the predictions.
+    pub fn moments(&self) -> [(f64, f64); 2] {
+        let weight = self.weight.value();
+        self.moments.each_ref().map(|[first, second]| {
+            let (distance, square) = (first.value() / weight, second.value() / weight);
+            (self.centre + distance, (square - distance * distance).max(0.0).sqrt())
+        })
+    }
+
+    /// The metrics, unless there are no rows.
+    pub fn result(&self) -> Option<Regression> {
+        let weight = self.weight.value();
+        let (error, [(_, deviation), _]) = (self.squared.value() / weight, self.moments());
+        (weight > 0.0).then(|| Regression {
+            mae: self.absolute.value() / weight,
             rmse: error.sqrt(),
-            r2: (variance > 0.0).then(|| 1.0 - error / variance),
+            r2: (deviation > 0.0).then(|| 1.0 - error / (deviation * deviation)),
         })
     }
 }
@@ -155,24 +254,270 @@ impl Classification {
     /// Lengths that do not fit, no rows, a class index out of range, or a
     /// logarithm of a probability that is NaN or above 0.
     pub fn new(log_probabilities: &[f64], classes: usize, labels: &[usize]) -> xent::Result<Self> {
+        let rows = ClassRows::new(log_probabilities, classes, labels)?;
+        let mut sums = ClassificationSums::new(classes, usize::MAX);
+        (0..labels.len()).for_each(|row| sums.push(&rows, row, 1.0));
+        sums.result().ok_or(xent::Error::Empty { rows: 0 })
+    }
+}
+
+/// Probabilities of classes beside the labels.
+pub struct ClassRows<'a> {
+    log_probabilities: &'a [f64],
+    labels: &'a [usize],
+    log_losses: Vec<f64>,
+    /// (p − y)², row after row.
+    squared: Vec<f64>,
+}
+
+impl<'a> ClassRows<'a> {
+    /// `rows × classes` natural logarithms of probabilities, row after row, and
+    /// the class index of each row.
+    ///
+    /// # Errors
+    /// As [`Classification::new`].
+    pub fn new(
+        log_probabilities: &'a [f64],
+        classes: usize,
+        labels: &'a [usize],
+    ) -> xent::Result<Self> {
         let nll = NegativeLogLikelihood::default();
-        let log_loss = nll.on((log_probabilities, classes), labels).value()?;
-        let confusion = confusion(log_probabilities, classes, labels);
-        let reliability = reliability(log_probabilities, classes, labels);
-        let quality: Vec<ClassQuality> =
-            (0..classes).map(|class| ClassQuality::new(&confusion, class)).collect();
-        let hits: u64 = (0..classes).map(|class| confusion[class][class]).sum();
-        Ok(Self {
-            accuracy: hits as f64 / labels.len() as f64,
+        let log_losses = nll.on((log_probabilities, classes), labels).values()?;
+        let probabilities: Vec<f64> = log_probabilities.iter().map(|log| log.exp()).collect();
+        let mut targets = vec![0.0; probabilities.len()];
+        for (row, &label) in targets.chunks_exact_mut(classes).zip(labels) {
+            row[label] = 1.0;
+        }
+        let squared = MeanSquaredError::default().on(&probabilities, &targets).values()?;
+        Ok(Self { log_probabilities, labels, log_losses, squared })
+    }
+}
+
+/// What the metrics of classes are made of: sums over rows, which merge.
+///
+/// The order in which rows are added and sums merged changes no bit where
+/// weights are whole numbers, and otherwise no more than rounding does.
+#[derive(Clone, Debug)]
+pub struct ClassificationSums {
+    classes: usize,
+    /// Rows by class and predicted class, and their weights.
+    rows: Vec<u64>,
+    weights: Vec<f64>,
+    log_loss: ExactSum,
+    brier: ExactSum,
+    bins: [BinSums; BINS],
+    /// Of the second class if there are two, else of each.
+    ranks: Vec<Ranks>,
+    most_scores: usize,
+}
+
+/// How many bins the probability of the predicted class is put into.
+const BINS: usize = 15;
+
+#[derive(Clone, Debug, Default)]
+struct BinSums {
+    confidence: ExactSum,
+    hits: f64,
+    weight: f64,
+    rows: usize,
+}
+
+impl ClassificationSums {
+    /// No rows yet. Where a class has more than `most_scores` distinct
+    /// probabilities, near ones are taken as ties in the area under the curve.
+    pub fn new(classes: usize, most_scores: usize) -> Self {
+        let ranked = if classes == 2 { 1 } else { classes };
+        Self {
+            classes,
+            rows: vec![0; classes * classes],
+            weights: vec![0.0; classes * classes],
+            log_loss: ExactSum::default(),
+            brier: ExactSum::default(),
+            bins: Default::default(),
+            ranks: vec![Ranks::default(); ranked],
+            most_scores,
+        }
+    }
+
+    /// Adds a row.
+    ///
+    /// # Panics
+    /// There is no such row, or it has other classes.
+    pub fn push(&mut self, rows: &ClassRows<'_>, row: usize, weight: f64) {
+        let classes = self.classes;
+        let of_row = row * classes..(row + 1) * classes;
+        let logs = &rows.log_probabilities[of_row.clone()];
+        let label = rows.labels[row];
+        let (predicted, log) = largest(logs);
+        self.rows[label * classes + predicted] += 1;
+        self.weights[label * classes + predicted] += weight;
+        self.log_loss.add(weight * rows.log_losses[row]);
+        // With two classes, the square of one is that of the other.
+        let first = usize::from(classes == 2);
+        let squares = &rows.squared[of_row][first..];
+        squares.iter().for_each(|square| self.brier.add(weight * square));
+        let confidence = log.exp();
+        let bin = &mut self.bins[((confidence * BINS as f64) as usize).min(BINS - 1)];
+        bin.confidence.add(weight * confidence);
+        bin.hits += if predicted == label { weight } else { 0.0 };
+        bin.weight += weight;
+        bin.rows += 1;
+        for (class, ranks) in (first..).zip(&mut self.ranks) {
+            ranks.push(logs[class], label == class, weight, self.most_scores);
+        }
+    }
+
+    /// Adds the rows of other sums of the same classes.
+    pub fn merge(&mut self, other: &Self) {
+        self.rows.iter_mut().zip(&other.rows).for_each(|(sum, other)| *sum += other);
+        self.weights.iter_mut().zip(&other.weights).for_each(|(sum, other)| *sum += other);
+        self.log_loss.merge(&other.log_loss);
+        self.brier.merge(&other.brier);
+        for (bin, other) in self.bins.iter_mut().zip(&other.bins) {
+            bin.confidence.merge(&other.confidence);
+            bin.hits += other.hits;
+            bin.weight += other.weight;
+            bin.rows += other.rows;
+        }
+        for (ranks, other) in self.ranks.iter_mut().zip(&other.ranks) {
+            ranks.merge(other, self.most_scores);
+        }
+    }
+
+    /// The area under the ROC curve as in [`Classification::roc_auc`], and how
+    /// far it may be off because near scores were taken as ties.
+    pub fn roc_auc(&self) -> Option<(f64, f64)> {
+        let areas = || self.ranks.iter().filter_map(Ranks::area);
+        Some((mean(areas().map(|(area, _)| area))?, mean(areas().map(|(_, error)| error))?))
+    }
+
+    /// The metrics, unless there are no rows.
+    pub fn result(&self) -> Option<Classification> {
+        let classes = self.classes;
+        let total: f64 = self.weights.iter().sum();
+        let quality: Vec<ClassQuality> = (0..classes).map(|class| self.quality(class)).collect();
+        let hits: f64 = (0..classes).map(|class| self.weights[class * classes + class]).sum();
+        let filled = || self.bins.iter().filter(|bin| bin.weight > 0.0);
+        let gap = |bin: &BinSums| (bin.confidence.value() - bin.hits).abs();
+        (total > 0.0).then(|| Classification {
+            accuracy: hits / total,
             macro_f1: mean(quality.iter().filter_map(|class| class.f1)).unwrap_or(f64::NAN),
-            log_loss,
-            brier: brier(log_probabilities, classes, labels)?,
-            roc_auc: roc_auc(log_probabilities, classes, labels),
-            ece: expected_calibration_error(&reliability, labels.len()),
-            reliability,
+            log_loss: self.log_loss.value() / total,
+            brier: self.brier.value() / total,
+            roc_auc: self.roc_auc().map(|(area, _)| area),
+            ece: filled().map(gap).sum::<f64>() / total,
+            reliability: filled()
+                .map(|bin| Bin {
+                    confidence: bin.confidence.value() / bin.weight,
+                    accuracy: bin.hits / bin.weight,
+                    rows: bin.rows,
+                })
+                .collect(),
             classes: quality,
-            confusion,
+            confusion: self.rows.chunks_exact(classes).map(<[u64]>::to_vec).collect(),
         })
+    }
+
+    fn quality(&self, class: usize) -> ClassQuality {
+        let of_class = class * self.classes..(class + 1) * self.classes;
+        let weight: f64 = self.weights[of_class.clone()].iter().sum();
+        let predicted: f64 = self.weights.iter().skip(class).step_by(self.classes).sum();
+        let hits = self.weights[of_class.start + class];
+        let share = |part: f64, whole: f64| (whole > 0.0).then(|| part / whole);
+        ClassQuality {
+            rows: self.rows[of_class].iter().sum(),
+            precision: share(hits, predicted),
+            recall: share(hits, weight),
+            f1: share(2.0 * hits, weight + predicted),
+        }
+    }
+}
+
+/// How much weight each score has within a class and without.
+///
+/// Scores are counted by their bits. Where there are too many of them, as few of
+/// the lowest bits are dropped as must be; that depends on the set of scores
+/// alone and not on the order in which they came.
+#[derive(Clone, Debug, Default)]
+struct Ranks {
+    dropped_bits: u32,
+    by_score: HashMap<u64, [f64; 2]>,
+}
+
+impl Ranks {
+    fn push(&mut self, score: f64, is_of_class: bool, weight: f64, most: usize) {
+        let bits = (score + 0.0).to_bits();
+        // In the order of the numbers.
+        let key = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
+        let weights = self.by_score.entry(key >> self.dropped_bits).or_default();
+        weights[usize::from(is_of_class)] += weight;
+        self.limit(most);
+    }
+
+    fn merge(&mut self, other: &Self, most: usize) {
+        let dropped_bits = self.dropped_bits.max(other.dropped_bits);
+        self.drop_bits(dropped_bits - self.dropped_bits);
+        for (key, weights) in &other.by_score {
+            let sums = self.by_score.entry(key >> (dropped_bits - other.dropped_bits)).or_default();
+            sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight);
+        }
+        self.limit(most);
+    }
+
+    /// Drops bits until there are at most so many scores.
+    fn limit(&mut self, most: usize) {
+        if self.by_score.len() <= most {
+            return;
+        }
+        let scores = self.sorted();
+        // Neighbours become one once the highest bit that tells them apart is dropped.
+        let mut parted_by = [0usize; 64];
+        for pair in scores.windows(2) {
+            parted_by[(pair[0].0 ^ pair[1].0).ilog2() as usize] += 1;
+        }
+        let mut left = scores.len();
+        let bits = parted_by.iter().take_while(|&&pairs| {
+            let too_many = left > most;
+            left -= pairs;
+            too_many
+        });
+        self.drop_bits(bits.count() as u32);
+    }
+
+    fn drop_bits(&mut self, bits: u32) {
+        if bits == 0 {
+            return;
+        }
+        self.dropped_bits += bits;
+        // In order, so that sums of weights do not depend on that of the map.
+        let scores = self.sorted();
+        self.by_score.clear();
+        for (key, weights) in scores {
+            let sums = self.by_score.entry(key >> bits).or_default();
+            sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight);
+        }
+    }
+
+    fn sorted(&self) -> Vec<(u64, [f64; 2])> {
+        let mut scores: Vec<_> = self.by_score.iter().map(|(&key, &w)| (key, w)).collect();
+        scores.sort_unstable_by_key(|(key, _)| *key);
+        scores
+    }
+
+    /// The area under the ROC curve: how often a row of the class is above one
+    /// of another, ties counting half; and how far it may be off because scores
+    /// were taken as ties that are none.
+    fn area(&self) -> Option<(f64, f64)> {
+        let (mut area, mut tied, mut below, mut positive) = (0.0, 0.0, 0.0, 0.0);
+        for (_, [others, of_class]) in self.sorted() {
+            area += of_class * (below + others / 2.0);
+            tied += of_class * others;
+            below += others;
+            positive += of_class;
+        }
+        let pairs = positive * below;
+        let error = if self.dropped_bits == 0 { 0.0 } else { tied / 2.0 / pairs };
+        (pairs > 0.0).then(|| (area / pairs, error))
     }
 }
 
@@ -183,8 +528,8 @@ impl Classification {
 /// by itself are scaled to sum to 1. Margins, as of hinge losses, are read as
 /// logits. A probability of 0 counts as the smallest normal `f32`, so that no
 /// log loss is infinite.
-pub fn log_probabilities(
-    predictions: &[f32],
+pub fn log_probabilities<T: Element>(
+    predictions: &[T],
     outputs: usize,
     family: Family,
     domain: Domain,
@@ -194,7 +539,7 @@ pub fn log_probabilities(
     if outputs == 1 {
         return predictions
             .iter()
-            .map(|&prediction| f64::from(prediction))
+            .map(|prediction| prediction.to_f64())
             .flat_map(|prediction| match domain {
                 Domain::Probability => [log(1.0 - prediction), log(prediction)],
                 Domain::LogProbability => [log(-prediction.exp_m1()), prediction],
@@ -202,9 +547,9 @@ pub fn log_probabilities(
             })
             .collect();
     }
-    let row = |row: &[f32]| -> Vec<f64> {
+    let row = |row: &[T]| -> Vec<f64> {
         row.iter()
-            .map(|&prediction| f64::from(prediction))
+            .map(|prediction| prediction.to_f64())
             .map(|prediction| match (domain, family) {
                 (Domain::Probability, _) => log(prediction),
                 (Domain::LogProbability, _) | (_, Family::Classwise) => prediction,
@@ -216,29 +561,6 @@ pub fn log_probabilities(
         .chunks_exact(outputs)
         .flat_map(|predictions| log_softmax(&row(predictions)))
         .collect()
-}
-
-fn confusion(log_probabilities: &[f64], classes: usize, labels: &[usize]) -> Vec<Vec<u64>> {
-    let mut confusion = vec![vec![0; classes]; classes];
-    for (row, &label) in log_probabilities.chunks_exact(classes).zip(labels) {
-        confusion[label][largest(row).0] += 1;
-    }
-    confusion
-}
-
-impl ClassQuality {
-    fn new(confusion: &[Vec<u64>], class: usize) -> Self {
-        let rows: u64 = confusion[class].iter().sum();
-        let predicted: u64 = confusion.iter().map(|row| row[class]).sum();
-        let hits = confusion[class][class];
-        let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
-        Self {
-            rows,
-            precision: share(hits, predicted),
-            recall: share(hits, rows),
-            f1: share(2 * hits, rows + predicted),
-        }
-    }
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
@@ -253,70 +575,11 @@ fn largest(row: &[f64]) -> (usize, f64) {
     (best, row[best])
 }
 
-fn reliability(log_probabilities: &[f64], classes: usize, labels: &[usize]) -> Vec<Bin> {
-    const BINS: usize = 15;
-    let mut sums = [(0.0, 0usize, 0usize); BINS];
-    for (row, &label) in log_probabilities.chunks_exact(classes).zip(labels) {
-        let (predicted, log) = largest(row);
-        let confidence = log.exp();
-        let (sum, hits, rows) = &mut sums[((confidence * BINS as f64) as usize).min(BINS - 1)];
-        *sum += confidence;
-        *hits += usize::from(predicted == label);
-        *rows += 1;
-    }
-    let bins = sums.into_iter().filter(|(_, _, rows)| *rows > 0);
-    let bin = |(sum, hits, rows): (f64, usize, usize)| Bin {
-        confidence: sum / rows as f64,
-        accuracy: hits as f64 / rows as f64,
-        rows,
-    };
-    bins.map(bin).collect()
-}
-
-fn expected_calibration_error(reliability: &[Bin], rows: usize) -> f64 {
-    let gap = |bin: &Bin| (bin.confidence - bin.accuracy).abs() * bin.rows as f64;
-    reliability.iter().map(gap).sum::<f64>() / rows as f64
-}
-
-fn roc_auc(log_probabilities: &[f64], classes: usize, labels: &[usize]) -> Option<f64> {
-    let of_class = |class: usize| {
-        let scores = log_probabilities.iter().skip(class).step_by(classes).copied();
-        area(scores.zip(labels.iter().map(|&label| label == class)).collect())
-    };
-    // With two classes, the area of one is that of the other.
-    let first = if classes == 2 { 1 } else { 0 };
-    mean((first..classes).filter_map(of_class))
-}
-
-/// The area under the ROC curve of scores, of which some are of the class: the
-/// mean rank of those of the class, tied scores sharing theirs.
-fn area(mut scores: Vec<(f64, bool)>) -> Option<f64> {
-    scores.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let positive = scores.iter().filter(|(_, is_positive)| *is_positive).count() as f64;
-    let negative = scores.len() as f64 - positive;
-    let (mut ranks, mut below) = (0.0, 0.0);
-    for tied in scores.chunk_by(|a, b| a.0 == b.0) {
-        let in_class = tied.iter().filter(|(_, is_positive)| *is_positive).count() as f64;
-        let others = tied.len() as f64 - in_class;
-        ranks += in_class * (below + others / 2.0);
-        below += others;
-    }
-    (positive > 0.0 && negative > 0.0).then(|| ranks / (positive * negative))
-}
-
-fn brier(log_probabilities: &[f64], classes: usize, labels: &[usize]) -> xent::Result<f64> {
-    let probabilities: Vec<f64> = log_probabilities.iter().map(|log| log.exp()).collect();
-    let mut targets = vec![0.0; probabilities.len()];
-    for (row, &label) in targets.chunks_exact_mut(classes).zip(labels) {
-        row[label] = 1.0;
-    }
-    let mean = MeanSquaredError::default().on(&probabilities, &targets).value()?;
-    let summed = if classes == 2 { 1 } else { classes };
-    Ok(mean * summed as f64)
-}
-
 #[cfg(test)]
 mod tests {
+    use rand::rngs::ChaCha8Rng;
+    use rand::{RngExt as _, SeedableRng as _};
+
     use super::*;
 
     fn close(actual: f64, expected: f64) {
@@ -367,16 +630,50 @@ mod tests {
         close(metrics.ece, (2.0 / 3.0 - 0.5) * 3.0 / 4.0);
     }
 
+    fn ranks(scores: &[(f64, bool)], most: usize) -> Ranks {
+        let mut ranks = Ranks::default();
+        scores.iter().for_each(|&(score, is_of_class)| ranks.push(score, is_of_class, 1.0, most));
+        ranks
+    }
+
     #[test]
     fn the_area_counts_pairs_in_order() {
         let area = |positive: &[f64], negative: &[f64]| {
             let of = |scores: &[f64], class| scores.iter().map(|&s| (s, class)).collect::<Vec<_>>();
-            area([of(positive, true), of(negative, false)].concat())
+            ranks(&[of(positive, true), of(negative, false)].concat(), usize::MAX).area()
         };
-        assert_eq!(area(&[3.0, 4.0], &[1.0, 2.0]), Some(1.0));
-        assert_eq!(area(&[1.0, 3.0], &[2.0, 0.0]), Some(0.75));
-        assert_eq!(area(&[1.0, 1.0], &[1.0]), Some(0.5));
+        assert_eq!(area(&[3.0, 4.0], &[1.0, 2.0]), Some((1.0, 0.0)));
+        assert_eq!(area(&[1.0, 3.0], &[2.0, 0.0]), Some((0.75, 0.0)));
+        assert_eq!(area(&[-1.0, 3.0], &[-2.0, f64::NEG_INFINITY]), Some((1.0, 0.0)));
+        assert_eq!(area(&[1.0, -0.0], &[1.0, 0.0]), Some((0.5, 0.0)));
         assert_eq!(area(&[1.0], &[]), None);
+    }
+
+    #[test]
+    fn many_scores_give_the_area_within_its_error_in_any_order() {
+        let mut random = ChaCha8Rng::seed_from_u64(5);
+        for most in [2, 30, 1000] {
+            let mut scores: Vec<(f64, bool)> = (0..3000)
+                .map(|_| (random.random_range(-3.0..3.0f64), random.random::<f64>()))
+                .map(|(score, noise)| (score, score.tanh() > 2.0 * noise - 1.0))
+                .collect();
+            let (exact, _) = ranks(&scores, usize::MAX).area().unwrap();
+            let whole = ranks(&scores, most);
+            let (area, error) = whole.area().unwrap();
+            assert!(whole.by_score.len() <= most && error > 0.0);
+            assert!((area - exact).abs() <= error, "{area} {exact} {error}");
+            for _ in 0..5 {
+                let last = scores.len() - 1;
+                (0..=last).for_each(|index| scores.swap(index, random.random_range(0..=last)));
+                let (a, b) = scores.split_at(random.random_range(0..last));
+                let mut merged = ranks(a, most);
+                merged.merge(&ranks(b, most), most);
+                assert_eq!(
+                    (merged.dropped_bits, merged.area()),
+                    (whole.dropped_bits, whole.area())
+                );
+            }
+        }
     }
 
     #[test]
