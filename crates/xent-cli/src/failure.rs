@@ -2,6 +2,7 @@
 
 use xent_train::error::{DataError, RunError};
 use xent_train::experiment::ExperimentError;
+use xent_train::score::ScoreError;
 
 /// Why a command fails; the text is the line that the user sees.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,9 @@ pub(crate) enum Failure {
     /// Training, judging or predicting fails.
     #[error(transparent)]
     Experiment(#[from] ExperimentError),
+    /// A table of predictions cannot be scored.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
     /// The user has ended it, and it can go on.
     #[error("{0}")]
     Interrupted(String),

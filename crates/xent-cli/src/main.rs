@@ -13,6 +13,7 @@ mod progress;
 mod recipe;
 mod run_directory;
 mod saved;
+mod score;
 mod terminal;
 mod train;
 
@@ -38,6 +39,7 @@ enum Command {
     Compare(compare::Compare),
     Evaluate(saved::Evaluate),
     Predict(saved::Predict),
+    Score(score::Score),
 }
 
 const FAILED: u8 = 2;
@@ -89,5 +91,6 @@ fn run(command: &Command, output: &mut Output) -> Result {
         Command::Compare(compare) => compare.run(output),
         Command::Evaluate(evaluate) => evaluate.run(output),
         Command::Predict(predict) => predict.run(output),
+        Command::Score(score) => score.run(output),
     }
 }

@@ -14,4 +14,5 @@ pub mod model;
 pub mod optimizer;
 pub mod report;
 pub mod run;
+pub mod score;
 pub mod weights;

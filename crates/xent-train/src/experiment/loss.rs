@@ -154,7 +154,8 @@ impl FromStr for ClassWeights {
     }
 }
 
-fn suits(loss: &dyn Loss, task: Task) -> bool {
+/// Whether a loss takes the labels of a task.
+pub(crate) fn suits(loss: &dyn Loss, task: Task) -> bool {
     match task {
         Task::Regression => is_for_numbers(loss),
         Task::Binary => !is_for_numbers(loss),
