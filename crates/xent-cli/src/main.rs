@@ -1,5 +1,6 @@
 //! The `xent` command. It holds no mathematics and no list of losses: those are the catalogue's.
 
+mod advise;
 mod article;
 mod compare;
 mod example;
@@ -35,6 +36,7 @@ struct Arguments {
 enum Command {
     List(list::List),
     Explain(page::Explain),
+    Advise(advise::Advise),
     Train(train::Train),
     Compare(compare::Compare),
     Evaluate(saved::Evaluate),
@@ -87,6 +89,7 @@ fn run(command: &Command, output: &mut Output) -> Result {
     match command {
         Command::List(list) => list.run(output),
         Command::Explain(explain) => explain.run(output),
+        Command::Advise(advise) => advise.run(output),
         Command::Train(train) => train.run(output),
         Command::Compare(compare) => compare.run(output),
         Command::Evaluate(evaluate) => evaluate.run(output),

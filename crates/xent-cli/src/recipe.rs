@@ -1,4 +1,4 @@
-//! What `train` and `compare` have in common: data and how to train.
+//! What commands have in common: data and, for `train` and `compare`, how to train.
 
 use crate::failure::{Failure, Result};
 use crate::run_directory::named;
@@ -39,7 +39,7 @@ impl FromStr for TestRows {
 }
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Recipe {
+pub(crate) struct Source {
     /// Column to predict, by name or position from 0; built-in data has a usual one
     #[arg(long, value_name = "COLUMN", help_heading = "Data")]
     target: Option<String>,
@@ -62,23 +62,23 @@ pub(crate) struct Recipe {
     #[arg(long, value_parser = named(Task::ALL), help_heading = "Data")]
     task: Option<Task>,
     /// Share of the rows that watch training
-    #[arg(
-        long,
-        value_name = "SHARE",
-        default_value_t = 0.1,
-        allow_hyphen_values = true,
-        help_heading = "Data"
-    )]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, allow_hyphen_values = true, help_heading = "Data")]
     validation: f64,
     /// Share of the rows that judge the result, or a file with them [default: 0.2, or what the
     /// data has in `test` beside `train`]
     #[arg(long, value_name = "SHARE|FILE", allow_hyphen_values = true, help_heading = "Data")]
     test: Option<TestRows>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Recipe {
+    #[command(flatten)]
+    pub(crate) source: Source,
     /// Kind of model; by the data unless given
     #[arg(long, value_enum, help_heading = "Model")]
     model: Option<Kind>,
-    /// Units of each hidden layer of an mlp, or behind the convolutions of a cnn [default: 128
-    /// for an mlp]
+    /// Units of each hidden layer of an mlp, or behind the convolutions of a cnn [default:
+    /// 128,64 for an mlp]
     #[arg(long, value_name = "UNITS", value_delimiter = ',', help_heading = "Model")]
     hidden: Vec<usize>,
     /// Channels of each convolution of a cnn [default: 32]
@@ -108,8 +108,9 @@ pub(crate) struct Recipe {
     #[arg(long, value_name = "RATE", allow_hyphen_values = true, help_heading = "Training")]
     lr: Option<f64>,
     /// How the learning rate changes: constant, cosine, or step:every=EPOCHS,factor=FACTOR
-    #[arg(long, default_value = "constant", help_heading = "Training")]
-    schedule: Schedule,
+    /// [default: cosine for tables, else constant]
+    #[arg(long, help_heading = "Training")]
+    schedule: Option<Schedule>,
     /// Epochs in which the learning rate grows from 0
     #[arg(
         long,
@@ -169,31 +170,21 @@ pub(crate) struct Recipe {
     pub(crate) force: bool,
 }
 
-impl Recipe {
-    /// The data, and how to train on it, with the usual loss.
-    pub(crate) fn read(&self, path_or_name: &str) -> Result<(Dataset, Configuration)> {
+impl Source {
+    /// The data, and what to predict.
+    pub(crate) fn open(&self, path_or_name: &str) -> Result<(Dataset, Task)> {
         let data = Dataset::open(path_or_name, &self.reading())?;
         let task = self.task.map_or_else(|| data.task(), Ok)?;
-        let kind = self.model.unwrap_or(match (data.images(), data.text()) {
-            (Some(_), _) => Kind::Cnn,
-            (None, Some(_)) => Kind::Lstm,
-            (None, None) => Kind::Mlp,
-        });
-        let configuration = Configuration {
-            data: path_or_name.to_owned(),
-            reading: data.reading().clone(),
-            task,
-            loss: WeightedLoss::usual(task),
-            architecture: self.architecture(kind)?,
-            dropout: self.dropout.unwrap_or(if kind == Kind::Lstm { 0.5 } else { 0.0 }),
-            validation: self.validation,
-            test: match self.test {
-                Some(TestRows::Share(share)) => share,
-                Some(TestRows::File(_)) | None => 0.2,
-            },
-            settings: self.settings(kind),
+        Ok((data, task))
+    }
+
+    /// The shares of the rows for validation and test.
+    pub(crate) fn shares(&self) -> (f64, f64) {
+        let test = match self.test {
+            Some(TestRows::Share(share)) => share,
+            Some(TestRows::File(_)) | None => 0.2,
         };
-        Ok((data, configuration))
+        (self.validation, test)
     }
 
     fn reading(&self) -> Reading {
@@ -210,6 +201,32 @@ impl Recipe {
             },
             header: None,
         }
+    }
+}
+
+impl Recipe {
+    /// The data, and how to train on it, with the usual loss of the task.
+    pub(crate) fn read(&self, path_or_name: &str) -> Result<(Dataset, Configuration)> {
+        let (data, task) = self.source.open(path_or_name)?;
+        let kind = self.model.unwrap_or(match (data.images(), data.text()) {
+            (Some(_), _) => Kind::Cnn,
+            (None, Some(_)) => Kind::Lstm,
+            (None, None) => Kind::Mlp,
+        });
+        let is_table = data.images().is_none() && data.text().is_none();
+        let (validation, test) = self.source.shares();
+        let configuration = Configuration {
+            data: path_or_name.to_owned(),
+            reading: data.reading().clone(),
+            task,
+            loss: WeightedLoss::usual(task),
+            architecture: self.architecture(kind)?,
+            dropout: self.dropout.unwrap_or(if kind == Kind::Lstm { 0.5 } else { 0.0 }),
+            validation,
+            test,
+            settings: self.settings(kind, is_table),
+        };
+        Ok((data, configuration))
     }
 
     fn architecture(&self, kind: Kind) -> Result<Architecture> {
@@ -233,7 +250,7 @@ impl Recipe {
         };
         Ok(match kind {
             Kind::Linear => Architecture::Linear,
-            Kind::Mlp => Architecture::Mlp { hidden: or(&self.hidden, &[128]) },
+            Kind::Mlp => Architecture::Mlp { hidden: or(&self.hidden, &[128, 64]) },
             Kind::Cnn => Architecture::Cnn {
                 channels: or(&self.channels, &[32]),
                 hidden: self.hidden.clone(),
@@ -246,7 +263,8 @@ impl Recipe {
         })
     }
 
-    fn settings(&self, kind: Kind) -> Settings {
+    fn settings(&self, kind: Kind, is_table: bool) -> Settings {
+        let schedule = if is_table { Schedule::Cosine } else { Schedule::Constant };
         let (epochs, batch_size) = match kind {
             Kind::Linear | Kind::Mlp => (50, 64),
             Kind::Cnn => (10, 32),
@@ -255,7 +273,7 @@ impl Recipe {
         Settings {
             optimizer: self.optimizer,
             learning_rate: self.lr.unwrap_or_else(|| self.optimizer.default_learning_rate()),
-            schedule: self.schedule,
+            schedule: self.schedule.unwrap_or(schedule),
             warm_up: self.warmup,
             epochs: self.epochs.unwrap_or(epochs),
             batch_size: self.batch_size.unwrap_or(batch_size),

@@ -12,6 +12,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use xent_chart::short;
+use xent_train::advise::{Recommendation, advise};
 use xent_train::checkpoint::{Checkpoint, Checkpoints};
 use xent_train::data::{Dataset, Fingerprint};
 use xent_train::error::RunError;
@@ -46,7 +47,8 @@ pub(crate) struct Train {
     /// wine-quality, shapes or reviews
     #[arg(required_unless_present = "resume")]
     data: Option<String>,
-    /// What to minimise, such as `huber:delta=2`; by task unless given. `xent list` has all
+    /// What to minimise, such as `huber:delta=2`; what `xent advise` says unless given. `xent list`
+    /// has all
     #[arg(long)]
     loss: Option<WeightedLoss>,
     /// A weight per class in ascending order of the labels, or `balanced`
@@ -55,7 +57,7 @@ pub(crate) struct Train {
     #[command(flatten)]
     recipe: Recipe,
     /// Go on with a run that was interrupted or killed, to the same bits as if it were not
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "loss", "class_weights", "Recipe"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "loss", "class_weights", "Source", "Recipe"])]
     resume: Option<PathBuf>,
     /// Seconds between two checkpoints; 0 for one after each step
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
@@ -89,19 +91,23 @@ impl Train {
 
     fn start(&self, data: &str, every: Duration, output: &mut Output) -> Result {
         let (dataset, mut configuration) = self.recipe.read(data)?;
-        let loss = &mut configuration.loss;
-        if let Some(given) = &self.loss {
-            *loss = given.clone();
+        if let Some(directory) = &self.recipe.out {
+            check_free(directory, RUN, self.recipe.force)?;
+            check_free(directory, CHECKPOINTS, self.recipe.force)?;
         }
+        configuration.settings.check().map_err(ExperimentError::from)?;
+        let fingerprint = dataset.fingerprint();
+        let prepared = prepare(dataset, &configuration)?;
+        let loss = &mut configuration.loss;
+        *loss = match &self.loss {
+            Some(given) => given.clone(),
+            None => advised(&prepared, configuration.settings.seed)?,
+        };
         if self.class_weights.is_some() {
             loss.class_weights = self.class_weights.clone();
         }
         let names = [stem(data), &loss.to_string()];
         let directory = self.recipe.out.clone().unwrap_or_else(|| new_directory(&names));
-        check_free(&directory, RUN, self.recipe.force)?;
-        check_free(&directory, CHECKPOINTS, self.recipe.force)?;
-        let fingerprint = dataset.fingerprint();
-        let prepared = prepare(dataset, &configuration)?;
         let about = About { fingerprint, configuration };
         let is_new = !directory.exists();
         let done = self.train(&directory, &about, &prepared, None, every, output);
@@ -142,7 +148,6 @@ impl Train {
         output: &mut Output,
     ) -> Result {
         let configuration = &about.configuration;
-        configuration.settings.check().map_err(ExperimentError::from)?;
         let parameters = prepared.parameters(configuration)?;
         note(&format!("{} with {parameters} parameters", configuration.architecture.name()));
         if from.is_none() && self.recipe.force {
@@ -194,6 +199,14 @@ fn prepare(data: Dataset, configuration: &Configuration) -> Result<Prepared> {
     let prepared = Prepared::new(data, Some(*task), (*validation, *test), settings.seed)?;
     prepared.notices().iter().for_each(note);
     Ok(prepared)
+}
+
+/// The loss that suits the data, and a line that says why.
+fn advised(prepared: &Prepared, seed: u64) -> Result<WeightedLoss> {
+    let advice = advise(prepared, seed)?;
+    let Recommendation { loss, seen, .. } = advice.loss();
+    note(&format!("{loss}, since {seen}; choose another with --loss"));
+    Ok(loss.clone())
 }
 
 /// Removes the run that is in a directory, its end first.

@@ -1,6 +1,7 @@
 //! Supervised learning on tables, texts and images with the losses of `xent`:
-//! reading data, training, metrics, run directories and reports.
+//! reading data, choosing a loss, training, metrics, run directories and reports.
 
+pub mod advise;
 pub mod checkpoint;
 pub mod compare;
 pub mod data;

@@ -64,7 +64,39 @@ pub enum Inputs {
     },
 }
 
+impl Encoded {
+    /// The rows at these indices (from 0), in that order.
+    ///
+    /// # Panics
+    /// If an index is not below the number of rows.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            inputs: self.inputs.select(rows),
+            targets: self.targets.select(rows),
+            weights: self.weights.as_ref().map(|weights| at(weights, rows)),
+        }
+    }
+}
+
+/// The entries at these indices.
+pub(super) fn at<T: Clone>(entries: &[T], rows: &[usize]) -> Vec<T> {
+    rows.iter().map(|&row| entries[row].clone()).collect()
+}
+
 impl Inputs {
+    fn select(&self, rows: &[usize]) -> Self {
+        match self {
+            Self::Features { values, columns } => Self::Features {
+                values: rows.iter().flat_map(|row| &values[row * columns..][..*columns]).copied().collect(),
+                columns: *columns,
+            },
+            Self::Images(images, scale) => Self::Images(images.select(rows), scale.clone()),
+            Self::Tokens { rows: texts, vocabulary } => {
+                Self::Tokens { rows: at(texts, rows), vocabulary: *vocabulary }
+            }
+        }
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         match self {

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::encoder::at;
 use super::task::{Labels, label};
 use super::{Table, Task, Values};
 use crate::error::{DataError, DataProblem};
@@ -33,6 +34,19 @@ pub enum Targets {
     },
     /// Indices into [`Target::classes`].
     Classes(Vec<usize>),
+}
+
+impl Targets {
+    pub(super) fn select(&self, rows: &[usize]) -> Self {
+        match self {
+            Self::Unknown => Self::Unknown,
+            Self::Numbers { standardised, original } => Self::Numbers {
+                standardised: at(standardised, rows),
+                original: at(original, rows),
+            },
+            Self::Classes(classes) => Self::Classes(at(classes, rows)),
+        }
+    }
 }
 
 impl Target {

@@ -7,13 +7,13 @@ use crate::model::{Architecture, Network};
 use crate::run::TestResult;
 
 /// What predictions for a target mean, and how good they are.
-pub(super) struct Judge {
+pub(crate) struct Judge {
     objective: Objective,
     target: Target,
 }
 
 impl Judge {
-    pub(super) fn new(
+    pub(crate) fn new(
         loss: &WeightedLoss,
         class_weights: Option<Vec<f32>>,
         target: &Target,
@@ -24,7 +24,7 @@ impl Judge {
     }
 
     /// The model before training.
-    pub(super) fn model(
+    pub(crate) fn model(
         &self,
         shape: Shape,
         configuration: &Configuration,
@@ -45,11 +45,15 @@ impl Judge {
             let (model, usual) = (architecture.clone(), Architecture::usual(shape));
             return Err(ExperimentError::Model { model, inputs, usual });
         }
-        let outputs = self.objective.head().outputs();
-        Ok(Network::new(architecture, shape, outputs, *dropout, settings.seed))
+        Ok(Network::new(architecture, shape, self.outputs(), *dropout, settings.seed))
     }
 
-    pub(super) fn examples<'a>(&self, rows: &'a Encoded) -> Examples<'a> {
+    /// How many outputs a model must have.
+    pub(crate) fn outputs(&self) -> usize {
+        self.objective.head().outputs()
+    }
+
+    pub(crate) fn examples<'a>(&self, rows: &'a Encoded) -> Examples<'a> {
         let labels = match &rows.targets {
             Targets::Unknown => Labels::Values(&[]),
             Targets::Numbers { standardised, .. } => Labels::Values(standardised),
@@ -60,11 +64,11 @@ impl Judge {
         Examples { inputs: &rows.inputs, labels, weights: rows.weights.as_deref() }
     }
 
-    pub(super) fn predict(&self, model: &Network, inputs: &Inputs) -> Vec<f32> {
+    pub(crate) fn predict(&self, model: &Network, inputs: &Inputs) -> Vec<f32> {
         self.objective.predict(model, inputs)
     }
 
-    pub(super) fn result(
+    pub(crate) fn result(
         &self,
         model: &Network,
         rows: &Encoded,
@@ -75,13 +79,13 @@ impl Judge {
 
     /// The prediction for each row of a regression and how far the target is
     /// above it, in the units of the target.
-    pub(super) fn residuals(&self, model: &Network, rows: &Encoded) -> Vec<(f64, f64)> {
+    pub(crate) fn residuals(&self, model: &Network, rows: &Encoded) -> Vec<(f64, f64)> {
         let Targets::Numbers { original, .. } = &rows.targets else { return Vec::new() };
         let predictions = self.numbers(&self.predict(model, &rows.inputs));
         predictions.into_iter().zip(original).map(|(p, target)| (p, target - p)).collect()
     }
 
-    pub(super) fn metrics(&self, predictions: &[f32], targets: &Targets) -> xent::Result<Metrics> {
+    pub(crate) fn metrics(&self, predictions: &[f32], targets: &Targets) -> xent::Result<Metrics> {
         match targets {
             Targets::Classes(labels) => {
                 let (probabilities, classes) =
@@ -95,12 +99,12 @@ impl Judge {
         }
     }
 
-    pub(super) fn numbers(&self, predictions: &[f32]) -> Vec<f64> {
+    pub(crate) fn numbers(&self, predictions: &[f32]) -> Vec<f64> {
         predictions.iter().map(|&p| self.target.original_units(p.into())).collect()
     }
 
-    pub(super) fn log_probabilities(&self, predictions: &[f32]) -> Vec<f64> {
-        let (loss, outputs) = (self.objective.loss(), self.objective.head().outputs());
-        log_probabilities(predictions, outputs, loss.family(), loss.prediction_domain())
+    pub(crate) fn log_probabilities(&self, predictions: &[f32]) -> Vec<f64> {
+        let loss = self.objective.loss();
+        log_probabilities(predictions, self.outputs(), loss.family(), loss.prediction_domain())
     }
 }

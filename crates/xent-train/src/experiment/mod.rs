@@ -18,6 +18,7 @@ use crate::fit::{FitError, Settings};
 use crate::model::Architecture;
 use crate::weights::WeightsError;
 
+pub(crate) use judge::Judge;
 pub(crate) use loss::suits;
 pub use loss::{ClassWeights, WeightedLoss};
 pub use prepared::Prepared;

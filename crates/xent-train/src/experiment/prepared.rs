@@ -9,7 +9,7 @@ pub struct Prepared {
     pub(super) split: Split,
     pub(super) notices: Vec<Notice>,
     pub(super) encoder: Encoder,
-    pub(super) train: Encoded,
+    pub(crate) train: Encoded,
     pub(super) validation: Option<Encoded>,
     pub(super) test: Encoded,
 }

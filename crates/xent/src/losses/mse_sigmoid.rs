@@ -49,7 +49,7 @@ catalogued! {
     /// doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
     pub struct MseSigmoid = "mse_sigmoid",
         aliases: ["sigmoid_mse", "brier_sigmoid", "binary_brier"],
-        tags: ["binary"],
+        tags: ["binary", "bounded"],
         ulp: [0.51, 0.51, 0.51]
     {}
 }

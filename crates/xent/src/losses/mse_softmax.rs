@@ -53,7 +53,7 @@ catalogued! {
     /// doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
     pub struct MseSoftmax = "mse_softmax",
         aliases: ["softmax_mse", "brier_softmax", "brier"],
-        tags: ["multiclass"],
+        tags: ["multiclass", "bounded"],
         ulp: [0.51, 0.8, 0.51]
     {}
 }
