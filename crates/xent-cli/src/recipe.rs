@@ -62,7 +62,13 @@ pub(crate) struct Source {
     #[arg(long, value_parser = named(Task::ALL), help_heading = "Data")]
     task: Option<Task>,
     /// Share of the rows that watch training
-    #[arg(long, value_name = "SHARE", default_value_t = 0.1, allow_hyphen_values = true, help_heading = "Data")]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value_t = 0.1,
+        allow_hyphen_values = true,
+        help_heading = "Data"
+    )]
     validation: f64,
     /// Share of the rows that judge the result, or a file with them [default: 0.2, or what the
     /// data has in `test` beside `train`]

@@ -184,7 +184,8 @@ impl Classes {
         let balanced_macro_f1 = match self.imbalance() >= IMBALANCED {
             true => {
                 let class_weights = Some(ClassWeights::Balanced);
-                let (metrics, _) = judged(sample, &WeightedLoss { class_weights, ..usual }, target)?;
+                let (metrics, _) =
+                    judged(sample, &WeightedLoss { class_weights, ..usual }, target)?;
                 Some(metrics.macro_f1)
             }
             false => None,

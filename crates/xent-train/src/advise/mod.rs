@@ -70,3 +70,93 @@ pub fn advise(prepared: &Prepared, seed: u64) -> Result<Advice, ExperimentError>
     });
     Ok(Advice { remarks: rules::remarks(&evidence), recommendations, contenders, evidence })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Column, Dataset, Table, Task, Values};
+    use rand::rngs::ChaCha8Rng;
+    use rand::{RngExt as _, SeedableRng as _};
+
+    /// Advice for a target that `draw` makes of two features in ±1.
+    fn advised(seed: u64, draw: impl Fn(&mut ChaCha8Rng, f64, f64) -> f64) -> Advice {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut columns = [Vec::new(), Vec::new(), Vec::new()];
+        for _ in 0..1_200 {
+            let (x, z) = (random.random_range(-1.0..1.0), random.random_range(-1.0..1.0));
+            let values = [x, z, draw(&mut random, x, z)];
+            columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
+        }
+        let names = ["x", "z", "y"].map(str::to_owned);
+        let column = |(name, numbers)| Column { name, values: Values::Numbers(numbers) };
+        let columns = names.into_iter().zip(columns).map(column).collect();
+        let data = Dataset::of_table(Table::new("t", columns).unwrap(), "y");
+        advise(&Prepared::new(data, None, (0.1, 0.2), seed).unwrap(), seed).unwrap()
+    }
+
+    fn name(advice: &Advice) -> String {
+        advice.loss().loss.to_string()
+    }
+
+    /// Nearly Gaussian, by the sum of twelve uniform numbers.
+    fn noise(random: &mut ChaCha8Rng) -> f64 {
+        (0..12).map(|_| random.random_range(-0.5..0.5)).sum()
+    }
+
+    fn usual(task: Task) -> String {
+        WeightedLoss::usual(task).to_string()
+    }
+
+    #[test]
+    fn outliers_call_for_a_bounded_pull_and_their_absence_does_not() {
+        for seed in 0..3 {
+            let share = ChaCha8Rng::seed_from_u64(seed).random_range(0.03..0.15);
+            let clean = advised(seed, |random, x, z| 3.0 * x - z + 0.3 * noise(random));
+            assert_eq!(name(&clean), usual(Task::Regression));
+            let dirty = advised(seed, |random, x, z| {
+                let scale = if random.random_bool(share) { 20.0 } else { 0.3 };
+                3.0 * x - z + scale * noise(random)
+            });
+            assert!(name(&dirty).starts_with("huber:delta="), "{}", name(&dirty));
+        }
+    }
+
+    #[test]
+    fn many_zeros_keep_the_mean() {
+        for seed in 0..3 {
+            let share = ChaCha8Rng::seed_from_u64(seed).random_range(0.3..0.7);
+            let advice = advised(seed, |random, x, _| {
+                if random.random_bool(share) { 0.0 } else { (x + noise(random)).exp() }
+            });
+            assert_eq!(name(&advice), usual(Task::Regression));
+            assert!(advice.loss().seen.contains("of the targets are 0"), "{}", advice.loss().seen);
+        }
+    }
+
+    #[test]
+    fn wrong_labels_call_for_a_bounded_loss_and_right_ones_do_not() {
+        for seed in 0..3 {
+            let rate = ChaCha8Rng::seed_from_u64(seed).random_range(0.15..0.3);
+            let side = |wrong: bool, x: f64, z: f64| f64::from(u8::from((x + z > 0.0) != wrong));
+            let right = advised(seed, |_, x, z| side(false, x, z));
+            assert_eq!(name(&right), usual(Task::Binary));
+            let wrong = advised(seed, |random, x, z| side(random.random_bool(rate), x, z));
+            assert_eq!(name(&wrong), "mse_sigmoid");
+        }
+    }
+
+    #[test]
+    fn advice_is_the_same_for_a_seed_and_can_be_compared() {
+        let draw = |random: &mut ChaCha8Rng, x: f64, z: f64| x * z + noise(random);
+        let json = |advice: &Advice| serde_json::to_string(advice).unwrap();
+        let advice = advised(7, draw);
+        assert_eq!(json(&advice), json(&advised(7, draw)));
+        assert!(advice.contenders.len() > 1);
+        for loss in &advice.contenders {
+            assert_eq!(
+                loss.to_string().parse::<WeightedLoss>().unwrap().to_string(),
+                loss.to_string()
+            );
+        }
+    }
+}

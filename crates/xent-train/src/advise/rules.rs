@@ -137,10 +137,7 @@ impl Take {
         let text = match *self {
             Self::Usual => return Some(usual),
             Self::Balanced => {
-                return Some(WeightedLoss {
-                    class_weights: Some(ClassWeights::Balanced),
-                    ..usual
-                });
+                return Some(WeightedLoss { class_weights: Some(ClassWeights::Balanced), ..usual });
             }
             Self::Tagged(tag) => tagged(tag).next()?.name.to_owned(),
             Self::Tuned(tag, parameter, value) => {
@@ -171,9 +168,8 @@ fn classes(evidence: &Evidence) -> Option<&Classes> {
 
 fn zeros(seen: &Numbers) -> Option<String> {
     const MANY: f64 = 0.1;
-    (seen.minimum == 0.0 && seen.at_minimum >= MANY && seen.is_spike(seen.at_minimum)).then(|| {
-        format!("{} of the targets are 0, and none is below", percent(seen.at_minimum))
-    })
+    (seen.minimum == 0.0 && seen.at_minimum >= MANY && seen.is_spike(seen.at_minimum))
+        .then(|| format!("{} of the targets are 0, and none is below", percent(seen.at_minimum)))
 }
 
 fn outliers(seen: &Numbers) -> Option<String> {
@@ -280,7 +276,10 @@ fn skewed(evidence: &Evidence) -> Option<String> {
 fn counts(evidence: &Evidence) -> Option<String> {
     let seen = numbers(evidence)?;
     seen.counts.then(|| {
-        format!("all targets are whole numbers from {} to {}: counts, perhaps", seen.minimum, seen.maximum)
+        format!(
+            "all targets are whole numbers from {} to {}: counts, perhaps",
+            seen.minimum, seen.maximum
+        )
     })
 }
 

@@ -87,7 +87,11 @@ impl Inputs {
     fn select(&self, rows: &[usize]) -> Self {
         match self {
             Self::Features { values, columns } => Self::Features {
-                values: rows.iter().flat_map(|row| &values[row * columns..][..*columns]).copied().collect(),
+                values: rows
+                    .iter()
+                    .flat_map(|row| &values[row * columns..][..*columns])
+                    .copied()
+                    .collect(),
                 columns: *columns,
             },
             Self::Images(images, scale) => Self::Images(images.select(rows), scale.clone()),

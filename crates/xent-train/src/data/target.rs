@@ -40,10 +40,9 @@ impl Targets {
     pub(super) fn select(&self, rows: &[usize]) -> Self {
         match self {
             Self::Unknown => Self::Unknown,
-            Self::Numbers { standardised, original } => Self::Numbers {
-                standardised: at(standardised, rows),
-                original: at(original, rows),
-            },
+            Self::Numbers { standardised, original } => {
+                Self::Numbers { standardised: at(standardised, rows), original: at(original, rows) }
+            }
             Self::Classes(classes) => Self::Classes(at(classes, rows)),
         }
     }
