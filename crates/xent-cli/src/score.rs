@@ -1,7 +1,7 @@
 //! `xent score`: losses, metrics and doubts about a table of predictions.
 
 use crate::failure::Result;
-use crate::terminal::{HEADING, Output, note, table, width, wrapped};
+use crate::terminal::{HEADING, Output, note, table, wrapped};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -118,17 +118,18 @@ fn print(scored: &Scored, output: &mut Output) -> Result {
     if segments.is_empty() {
         writeln!(output, "{HEADING}Mean over the rows{HEADING:#}")?;
         let rows = figures.iter().map(|(name, value)| [name.clone(), value.clone()]);
-        writeln!(output, "{}", table(&["", ""], rows, 1).trim_start_matches([' ', '\n']))?;
+        let text = table(&["", ""], rows, 1);
+        writeln!(output, "{}", text.trim_start_matches(' ').trim_start_matches('\n'))?;
         return Ok(());
     }
-    // As many figures as fit beside the segment go into one table.
+    // As many figures as fit beside the segment, a line for each, go into one table.
     let mut rest = &figures[..];
     while !rest.is_empty() {
         let from = figures.len() - rest.len();
         let mut count = rest.len();
         let text = loop {
             let text = by_segment(by, segments, total, from..from + count);
-            if count == 1 || text.lines().all(|line| line.chars().count() <= width().min(80)) {
+            if count == 1 || text.lines().count() == segments.len() + 2 {
                 break text;
             }
             count -= 1;

@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn pieces_of_any_size_are_the_table() {
         let rows = (0..57).map(|row| (f64::from(row) / 4.0, format!("t{}", row % 3)));
-        let csv: String = rows.clone().map(|(x, t)| format!("{t},1,{x}\n\n")).collect();
+        let csv: String = rows.clone().map(|(x, t)| format!("\n{t},1,{x}\n")).collect();
         let json: String = rows.map(|(x, t)| format!("{{\"x\": {x}, \"t\": \"{t}\"}}\n")).collect();
         for path in [file("csv", &format!("t,z,x\n{csv}")), file("jsonl", &json)] {
             let table = Table::read(&path).unwrap();
