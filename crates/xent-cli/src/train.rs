@@ -98,13 +98,19 @@ impl Train {
         configuration.settings.check().map_err(ExperimentError::from)?;
         let fingerprint = dataset.fingerprint();
         let prepared = prepare(dataset, &configuration)?;
-        let loss = &mut configuration.loss;
-        *loss = match &self.loss {
+        let class_weights = self.class_weights.clone();
+        configuration.loss.class_weights = class_weights.clone();
+        configuration.loss = match &self.loss {
             Some(given) => given.clone(),
-            None => advised(&prepared, configuration.settings.seed)?,
+            None => {
+                // What is wrong with the arguments comes before the advice.
+                prepared.parameters(&configuration)?;
+                advised(&prepared, configuration.settings.seed)?
+            }
         };
-        if self.class_weights.is_some() {
-            loss.class_weights = self.class_weights.clone();
+        let loss = &mut configuration.loss;
+        if class_weights.is_some() {
+            loss.class_weights = class_weights;
         }
         let names = [stem(data), &loss.to_string()];
         let directory = self.recipe.out.clone().unwrap_or_else(|| new_directory(&names));

@@ -134,14 +134,15 @@ mod tests {
     }
 
     #[test]
-    fn wrong_labels_call_for_a_bounded_loss_and_right_ones_do_not() {
+    fn wrong_labels_make_a_bounded_loss_the_runner_up_and_right_ones_do_not() {
         for seed in 0..3 {
             let rate = ChaCha8Rng::seed_from_u64(seed).random_range(0.15..0.3);
             let side = |wrong: bool, x: f64, z: f64| f64::from(u8::from((x + z > 0.0) != wrong));
             let right = advised(seed, |_, x, z| side(false, x, z));
-            assert_eq!(name(&right), usual(Task::Binary));
             let wrong = advised(seed, |random, x, z| side(random.random_bool(rate), x, z));
-            assert_eq!(name(&wrong), "mse_sigmoid");
+            assert_eq!([name(&right), name(&wrong)], [usual(Task::Binary), usual(Task::Binary)]);
+            assert!(right.recommendations[1..].is_empty());
+            assert_eq!(wrong.recommendations[1].loss.to_string(), "mse_sigmoid");
         }
     }
 

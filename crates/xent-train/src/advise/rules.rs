@@ -76,18 +76,18 @@ const RULES: [Rule; 6] = [
         reference: "R. van den Goorbergh et al., doi:10.1093/jamia/ocac093",
     },
     Rule {
-        seen: |evidence| classes(evidence).and_then(wrong_labels),
-        take: Take::Tagged("bounded"),
-        why: "a row costs at most a constant, so that wrong labels are not learned by heart",
-        unless: "with plain SGD its gradient starves at the start; use Adam",
-        reference: "A. Ghosh et al., arXiv:1712.09482",
-    },
-    Rule {
         seen: |evidence| Some(ordinary(evidence)),
         take: Take::Usual,
         why: "nothing seen speaks against the usual loss",
         unless: "see the runners-up",
         reference: "C. M. Bishop, Pattern Recognition and Machine Learning (2006), 1.2.5 and 4.3",
+    },
+    Rule {
+        seen: |evidence| classes(evidence).and_then(wrong_labels),
+        take: Take::Tagged("bounded"),
+        why: "a row costs at most a constant, so that wrong labels are not learned by heart",
+        unless: "classes that overlap look the same, and there it is worse; with plain SGD it starves",
+        reference: "A. Ghosh et al., arXiv:1712.09482",
     },
     Rule {
         seen: |evidence| classes(evidence).and_then(imbalance),
@@ -275,7 +275,8 @@ fn skewed(evidence: &Evidence) -> Option<String> {
 
 fn counts(evidence: &Evidence) -> Option<String> {
     let seen = numbers(evidence)?;
-    seen.counts.then(|| {
+    let dense = seen.maximum - seen.minimum <= 2.0 * seen.distinct as f64;
+    (seen.counts && dense).then(|| {
         format!(
             "all targets are whole numbers from {} to {}: counts, perhaps",
             seen.minimum, seen.maximum

@@ -70,7 +70,8 @@ mod tests {
             let far = random.random_range(1..100);
             let middle: Vec<f64> = (-500..=500).map(f64::from).collect();
             let clean = Spread::of(&middle).unwrap();
-            assert_eq!((clean.median, clean.outliers, clean.skewness), (0.0, 0.0, 0.0));
+            assert_eq!((clean.median, clean.outliers), (0.0, 0.0));
+            assert!(clean.skewness.abs() < 1e-12);
             assert!((clean.deviation / (250.0 * 1.482_602_218_505_602) - 1.0).abs() < 1e-12);
 
             // As many far above as far below leave the median where it is.
@@ -90,7 +91,7 @@ mod tests {
         let negated: Vec<f64> = squares.iter().map(|number| -number).collect();
         let skewness = |numbers: &[f64]| Spread::of(numbers).unwrap().skewness;
         assert!(skewness(&squares) > 0.1);
-        assert_eq!(skewness(&negated), -skewness(&squares));
+        assert!((skewness(&negated) + skewness(&squares)).abs() < 1e-12);
         assert_eq!(Spread::of(&[0.0, 0.0, 0.0, 4.0, 9.0]), None);
         assert_eq!(Spread::of(&[]), None);
     }
