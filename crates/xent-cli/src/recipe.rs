@@ -83,8 +83,8 @@ pub(crate) struct Recipe {
     /// Kind of model; by the data unless given
     #[arg(long, value_enum, help_heading = "Model")]
     model: Option<Kind>,
-    /// Units of each hidden layer of an mlp, or behind the convolutions of a cnn [default:
-    /// 128,64 for an mlp]
+    /// Units of each hidden layer of an mlp, or behind the convolutions of a cnn [default: 128
+    /// for an mlp]
     #[arg(long, value_name = "UNITS", value_delimiter = ',', help_heading = "Model")]
     hidden: Vec<usize>,
     /// Channels of each convolution of a cnn [default: 32]
@@ -114,9 +114,8 @@ pub(crate) struct Recipe {
     #[arg(long, value_name = "RATE", allow_hyphen_values = true, help_heading = "Training")]
     lr: Option<f64>,
     /// How the learning rate changes: constant, cosine, or step:every=EPOCHS,factor=FACTOR
-    /// [default: cosine for tables, else constant]
-    #[arg(long, help_heading = "Training")]
-    schedule: Option<Schedule>,
+    #[arg(long, default_value = "constant", help_heading = "Training")]
+    schedule: Schedule,
     /// Epochs in which the learning rate grows from 0
     #[arg(
         long,
@@ -219,7 +218,6 @@ impl Recipe {
             (None, Some(_)) => Kind::Lstm,
             (None, None) => Kind::Mlp,
         });
-        let is_table = data.images().is_none() && data.text().is_none();
         let (validation, test) = self.source.shares();
         let configuration = Configuration {
             data: path_or_name.to_owned(),
@@ -230,7 +228,7 @@ impl Recipe {
             dropout: self.dropout.unwrap_or(if kind == Kind::Lstm { 0.5 } else { 0.0 }),
             validation,
             test,
-            settings: self.settings(kind, is_table),
+            settings: self.settings(kind),
         };
         Ok((data, configuration))
     }
@@ -256,7 +254,7 @@ impl Recipe {
         };
         Ok(match kind {
             Kind::Linear => Architecture::Linear,
-            Kind::Mlp => Architecture::Mlp { hidden: or(&self.hidden, &[128, 64]) },
+            Kind::Mlp => Architecture::Mlp { hidden: or(&self.hidden, &[128]) },
             Kind::Cnn => Architecture::Cnn {
                 channels: or(&self.channels, &[32]),
                 hidden: self.hidden.clone(),
@@ -269,8 +267,7 @@ impl Recipe {
         })
     }
 
-    fn settings(&self, kind: Kind, is_table: bool) -> Settings {
-        let schedule = if is_table { Schedule::Cosine } else { Schedule::Constant };
+    fn settings(&self, kind: Kind) -> Settings {
         let (epochs, batch_size) = match kind {
             Kind::Linear | Kind::Mlp => (50, 64),
             Kind::Cnn => (10, 32),
@@ -279,7 +276,7 @@ impl Recipe {
         Settings {
             optimizer: self.optimizer,
             learning_rate: self.lr.unwrap_or_else(|| self.optimizer.default_learning_rate()),
-            schedule: self.schedule.unwrap_or(schedule),
+            schedule: self.schedule,
             warm_up: self.warmup,
             epochs: self.epochs.unwrap_or(epochs),
             batch_size: self.batch_size.unwrap_or(batch_size),
