@@ -98,21 +98,17 @@ impl Train {
         configuration.settings.check().map_err(ExperimentError::from)?;
         let fingerprint = dataset.fingerprint();
         let prepared = prepare(dataset, &configuration)?;
-        let class_weights = self.class_weights.clone();
-        configuration.loss.class_weights = class_weights.clone();
-        configuration.loss = match &self.loss {
-            Some(given) => given.clone(),
-            None => {
-                // What is wrong with the arguments comes before the advice.
-                prepared.parameters(&configuration)?;
-                advised(&prepared, configuration.settings.seed)?
-            }
+        let weighted = |loss: WeightedLoss| WeightedLoss {
+            class_weights: self.class_weights.clone().or(loss.class_weights),
+            loss: loss.loss,
         };
-        let loss = &mut configuration.loss;
-        if class_weights.is_some() {
-            loss.class_weights = class_weights;
+        configuration.loss = weighted(self.loss.clone().unwrap_or(configuration.loss));
+        if self.loss.is_none() {
+            // What is wrong with the arguments comes before the advice.
+            prepared.parameters(&configuration)?;
+            configuration.loss = weighted(advised(&prepared, configuration.settings.seed)?);
         }
-        let names = [stem(data), &loss.to_string()];
+        let names = [stem(data), &configuration.loss.to_string()];
         let directory = self.recipe.out.clone().unwrap_or_else(|| new_directory(&names));
         let about = About { fingerprint, configuration };
         let is_new = !directory.exists();
