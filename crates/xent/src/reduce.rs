@@ -77,19 +77,23 @@ pub(crate) struct Stripes<R>([R; STRIPES]);
 impl<R: Real> Stripes<R> {
     pub(crate) const EMPTY: Self = Self([R::ZERO; STRIPES]);
 
+    /// Adds all but one of the numbers, if there is such a one, by `plus`.
     #[inline(always)]
-    pub(crate) fn add(&mut self, numbers: &[R]) {
-        self.add_by(numbers, |a, b| a + b);
+    pub(crate) fn add_without(
+        &mut self,
+        numbers: &mut [R],
+        left_out: usize,
+        plus: impl Fn(R, R) -> R,
+    ) {
+        let kept = numbers.get_mut(left_out).map(|number| std::mem::replace(number, R::ZERO));
+        self.add(numbers, plus);
+        if let Some(kept) = kept {
+            numbers[left_out] = kept;
+        }
     }
 
-    /// Adds numbers of like sign.
     #[inline(always)]
-    pub(crate) fn add_like(&mut self, numbers: &[R]) {
-        self.add_by(numbers, R::plus_like);
-    }
-
-    #[inline(always)]
-    fn add_by(&mut self, numbers: &[R], plus: impl Fn(R, R) -> R) {
+    fn add(&mut self, numbers: &[R], plus: impl Fn(R, R) -> R) {
         let mut sums = self.0;
         let (chunks, tail) = numbers.as_chunks::<STRIPES>();
         for chunk in chunks {
@@ -121,7 +125,7 @@ impl<R: Real> Stripes<R> {
 #[inline(always)]
 pub(crate) fn stripes<R: Real>(numbers: &[R]) -> R {
     let mut sum = Stripes::EMPTY;
-    sum.add(numbers);
+    sum.add(numbers, R::add);
     sum.total()
 }
 

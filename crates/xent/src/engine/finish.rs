@@ -204,9 +204,7 @@ impl Rounding<'_> {
         match (place, weights) {
             (Place::Rows(out), &[weight]) if !self.planes => {
                 for tile in tiles_from_a_line(out) {
-                    for (rounded, &wide) in rounded.iter_mut().zip(&wide[tile.clone()]) {
-                        *rounded = T::weighed(wide, weight);
-                    }
+                    round_all(&wide[tile.clone()], weight, rounded);
                     let count = tile.len();
                     self.write(&mut out[tile], &rounded[..count]);
                 }
@@ -222,7 +220,9 @@ impl Rounding<'_> {
                 let (rows, count) = (weights.len(), weights.len() * classes);
                 if self.planes {
                     let planes = wide.chunks_exact(rows).zip(rounded.chunks_exact_mut(rows));
-                    planes.take(classes).for_each(|(wide, to)| round_each(wide, weights, to));
+                    for (wide, to) in planes.take(classes) {
+                        round_each(wide, weights, to);
+                    }
                 } else {
                     round_rows(wide, weights, classes, rounded);
                 }
@@ -242,6 +242,14 @@ impl Rounding<'_> {
                 }
             }
         }
+    }
+}
+
+/// Rounds all entries times the same weight.
+#[inline(always)]
+fn round_all<T: Element>(wide: &[T::Wide], weight: T::Wide, rounded: &mut [T]) {
+    for (rounded, &wide) in rounded.iter_mut().zip(wide) {
+        *rounded = T::weighed(wide, weight);
     }
 }
 

@@ -4,12 +4,13 @@
 //! [`Link`] says how a row of predictions becomes scores; the chain rule through it, and the
 //! numerics of the softmax, are written here once.
 
-use super::softmax::{Softmax, sum_without, without};
+use super::softmax::Softmax;
 use super::{Block, BlockTargets, Domain, Order, Outputs, labelled};
 use crate::catalogue::Catalogued;
 use crate::dispatch::{TILE, Task, prefetch, vectorised};
 use crate::number::{Dual, Element, Real};
-use crate::reduce::{Stripes, stripes};
+use crate::reduce::Stripes;
+use std::ops::Add;
 
 /// How a row of predictions becomes the scores of its classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,15 +218,16 @@ pub fn row_steps<L: Classwise>(loss: &L, block: &Block<'_, f64>) -> Vec<Step> {
     let step = |c: usize| {
         let share = shares[c];
         let prediction = row.predictions[c].widen();
+        let plain =
+            |origin| Differences(origin).class(prediction, Real::ZERO, share, row.classes());
         let (class, counts) = match (L::LINK, row.target) {
             (Link::Softmax, _) => {
                 (softmax.class_at(c, row.predictions, &exponentials, share), true)
             }
             (Link::Margin, Target::Label(label)) => {
-                let own = row.predictions[label].widen();
-                (row.plain_class(prediction - own, share), c != label)
+                (plain(row.predictions[label].widen()), c != label)
             }
-            _ => (row.plain_class(prediction, share), true),
+            _ => (plain(Real::ZERO), true),
         };
         let weight = if L::PROPORTIONAL { row.class_weight(c) } else { row_weight };
         let [term, ..] = row.term(class, weight);
@@ -278,9 +280,8 @@ impl<L: Classwise, T: Element> Rows<'_, L, T> {
         let Rows { loss, block, order, outputs } = self;
         let classes = block.classes;
         let exponentials = if L::LINK == Link::Softmax { block.predictions.len() } else { 0 };
-        outputs.scratch.resize(exponentials + 2 * classes, T::Wide::ZERO);
-        let (exponentials, rest) = outputs.scratch.split_at_mut(exponentials);
-        let (terms, shares) = rest.split_at_mut(classes);
+        outputs.scratch.resize(exponentials + classes, T::Wide::ZERO);
+        let (exponentials, shares) = outputs.scratch.split_at_mut(exponentials);
         let softmaxes = match L::LINK {
             Link::Softmax => Softmax::of_rows(block.predictions, classes, false, exponentials),
             Link::Identity | Link::Margin => Vec::new(),
@@ -305,8 +306,8 @@ impl<L: Classwise, T: Element> Rows<'_, L, T> {
             *value = match (L::LINK, row.sole_class()) {
                 (Link::Softmax, _) => row.softmax(&softmaxes[index], &exponentials[at], shares),
                 (Link::Identity, Some(label)) => row.identity_of_one(label),
-                (Link::Identity, None) => row.identity(terms, shares),
-                (Link::Margin, _) => row.margin(terms),
+                (Link::Identity, None) => row.identity(shares),
+                (Link::Margin, _) => row.margin(shares),
             };
         }
     }
@@ -314,12 +315,7 @@ impl<L: Classwise, T: Element> Rows<'_, L, T> {
 
 /// A term and its derivatives by score, as many as asked for, weighted.
 #[inline(always)]
-pub(super) fn term<L: Classwise, R: Real>(
-    loss: &L,
-    class: Class<R>,
-    weight: R,
-    order: Order,
-) -> [R; 3] {
+fn term<L: Classwise, R: Real>(loss: &L, class: Class<R>, weight: R, order: Order) -> [R; 3] {
     let weighted = |term: R| weighted::<L, R>(term, class.target, weight);
     [
         weighted(loss.value(class)),
@@ -330,9 +326,16 @@ pub(super) fn term<L: Classwise, R: Real>(
 
 /// `term · weight`, and 0, whatever the term, where the class does not count.
 #[inline(always)]
-fn weighted<L: Classwise, R: Real>(term: R, share: R, weight: R) -> R {
+pub(super) fn weighted<L: Classwise, R: Real>(term: R, share: R, weight: R) -> R {
     let counts = if L::PROPORTIONAL { share * weight } else { weight };
     R::ZERO.if_less(counts, term * weight, R::ZERO)
+}
+
+#[inline(always)]
+fn smooth<T: Element>(target: &[T], kept: T::Wide, everywhere: T::Wide, shares: &mut [T::Wide]) {
+    for (share, target) in shares.iter_mut().zip(target) {
+        *share = kept * target.widen() + everywhere;
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -341,10 +344,34 @@ enum Target<'a, T> {
     Distribution(&'a [T]),
 }
 
-/// Some classes of a row, as the terms of the softmax link see them.
-struct Tile<'a, T: Element> {
-    softmax: &'a Softmax<T::Wide>,
-    logits: &'a [T],
+/// How the classes of a row come to what a term sees of them.
+trait Scores<R> {
+    /// The class with this prediction and exponential; only the softmax link has those.
+    fn class(&self, prediction: R, exponential: R, target: R, classes: R) -> Class<R>;
+}
+
+impl<R: Real> Scores<R> for Softmax<R> {
+    #[inline(always)]
+    fn class(&self, logit: R, exponential: R, target: R, classes: R) -> Class<R> {
+        Softmax::class(self, logit, exponential, target, classes)
+    }
+}
+
+/// Scores that are differences to a prediction, or to 0.
+struct Differences<R>(R);
+
+impl<R: Real> Scores<R> for Differences<R> {
+    #[inline(always)]
+    fn class(&self, prediction: R, _: R, target: R, classes: R) -> Class<R> {
+        let score = prediction - self.0;
+        Class { score, probability: R::ZERO, complement: R::ONE, target, classes }
+    }
+}
+
+/// Some classes of a row, as the terms see them.
+struct Tile<'a, S, T: Element> {
+    scores: &'a S,
+    predictions: &'a [T],
     exponentials: &'a [T::Wide],
     shares: &'a [T::Wide],
     by_class: Option<&'a [T::Wide]>,
@@ -352,23 +379,24 @@ struct Tile<'a, T: Element> {
     classes: T::Wide,
 }
 
-impl<T: Element> Tile<'_, T> {
+impl<S: Scores<T::Wide>, T: Element> Tile<'_, S, T> {
     /// The weighted term of each class.
     #[inline(always)]
     fn each<L: Classwise>(&self, term: impl Fn(Class<T::Wide>) -> T::Wide, out: &mut [T::Wide]) {
-        let weighted = |((logit, &e), &share): ((&T, &T::Wide), &T::Wide), weight: T::Wide| {
-            let class = self.softmax.class(logit.widen(), e, share, self.classes);
-            weighted::<L, T::Wide>(term(class), share, weight)
-        };
-        let inputs = self.logits.iter().zip(self.exponentials).zip(self.shares);
+        let inputs = self.predictions.iter().zip(self.exponentials).zip(self.shares);
         match self.by_class {
             None => {
-                let all = out.iter_mut().zip(inputs);
-                all.for_each(|(out, input)| *out = weighted(input, self.row_weight));
+                for (out, ((prediction, &e), &share)) in out.iter_mut().zip(inputs) {
+                    let class = self.scores.class(prediction.widen(), e, share, self.classes);
+                    *out = weighted::<L, T::Wide>(term(class), share, self.row_weight);
+                }
             }
             Some(weights) => {
-                let all = out.iter_mut().zip(inputs).zip(weights);
-                all.for_each(|((out, input), &weight)| *out = weighted(input, weight));
+                let inputs = inputs.zip(weights);
+                for (out, (((prediction, &e), &share), &weight)) in out.iter_mut().zip(inputs) {
+                    let class = self.scores.class(prediction.widen(), e, share, self.classes);
+                    *out = weighted::<L, T::Wide>(term(class), share, weight);
+                }
             }
         }
     }
@@ -419,9 +447,7 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
             Target::Distribution(target) => {
                 for (shares, target) in shares.chunks_mut(TILE).zip(target.chunks(TILE)) {
                     prefetch(target);
-                    for (share, target) in shares.iter_mut().zip(target) {
-                        *share = kept * target.widen() + everywhere;
-                    }
+                    smooth(target, kept, everywhere, shares);
                 }
             }
         }
@@ -434,10 +460,13 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
         match self.target {
             _ if L::PROPORTIONAL => T::Wide::ONE,
             Target::Label(label) => weights[label],
-            Target::Distribution(_) => weights
-                .iter()
-                .zip(shares)
-                .fold(T::Wide::ZERO, |sum, (&weight, &share)| sum + weight * share),
+            Target::Distribution(_) => {
+                let mut sum = T::Wide::ZERO;
+                for (&weight, &share) in weights.iter().zip(shares) {
+                    sum = sum + weight * share;
+                }
+                sum
+            }
         }
     }
 
@@ -446,16 +475,57 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
         term(self.loss, class, weight, self.order)
     }
 
-    /// Puts the term of `class` at its place.
+    /// Puts the terms of all classes and their derivatives by score in their places; gives the
+    /// sums of each over the classes other than `left_out`.
     #[inline(always)]
-    fn store(&mut self, class: usize, [value, first, second]: [T::Wide; 3], terms: &mut [T::Wide]) {
-        terms[class] = value;
-        if let Some(gradient) = self.gradient.get_mut(class) {
-            *gradient = first;
+    fn terms(
+        &mut self,
+        scores: &impl Scores<T::Wide>,
+        exponentials: &[T::Wide],
+        shares: &[T::Wide],
+        left_out: usize,
+    ) -> [T::Wide; 3] {
+        let (loss, row_weight) = (self.loss, self.row_weight(shares));
+        let by_class = self.class_weights.filter(|_| L::PROPORTIONAL);
+        let mut rest = [Stripes::EMPTY; 3];
+        let mut values = [T::Wide::ZERO; TILE];
+        for start in (0..shares.len()).step_by(TILE) {
+            let tile = start..shares.len().min(start + TILE);
+            let inputs = Tile {
+                scores,
+                predictions: &self.predictions[tile.clone()],
+                exponentials: &exponentials[tile.clone()],
+                shares: &shares[tile.clone()],
+                by_class: by_class.map(|weights| &weights[tile.clone()]),
+                row_weight,
+                classes: self.classes(),
+            };
+            let left_out = left_out.wrapping_sub(start);
+            let values = &mut values[..tile.len()];
+            inputs.each::<L>(
+                #[inline(always)]
+                |class| loss.value(class),
+                values,
+            );
+            rest[0].add_without(values, left_out, Add::add);
+            if let Some(firsts) = self.gradient.get_mut(tile.clone()) {
+                inputs.each::<L>(
+                    #[inline(always)]
+                    |class| loss.gradient(class),
+                    firsts,
+                );
+                rest[1].add_without(firsts, left_out, Add::add);
+            }
+            if let Some(seconds) = self.curvature.get_mut(tile) {
+                inputs.each::<L>(
+                    #[inline(always)]
+                    |class| loss.curvature(class),
+                    seconds,
+                );
+                rest[2].add_without(seconds, left_out, Add::add);
+            }
         }
-        if let Some(curvature) = self.curvature.get_mut(class) {
-            *curvature = second;
-        }
+        rest.map(Stripes::total)
     }
 
     /// Softmax link, a term f_c(log p_c) for each class: ∂/∂z_j = f_j′ − p_j Σ f_c′, which for the
@@ -468,78 +538,37 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
         shares: &mut [T::Wide],
     ) -> T::Wide {
         self.fill_shares(shares);
-        let row_weight = self.row_weight(shares);
-        let (loss, logits, top, classes) =
-            (self.loss, self.predictions, softmax.argmax, self.classes());
-        let by_class = self.class_weights.filter(|_| L::PROPORTIONAL);
-        let mut rest = [Stripes::EMPTY; 3];
-        let mut terms = [T::Wide::ZERO; TILE];
-        for start in (0..logits.len()).step_by(TILE) {
-            let tile = start..logits.len().min(start + TILE);
-            let inputs = Tile {
-                softmax,
-                logits: &logits[tile.clone()],
-                exponentials: &exponentials[tile.clone()],
-                shares: &shares[tile.clone()],
-                by_class: by_class.map(|weights| &weights[tile.clone()]),
-                row_weight,
-                classes,
-            };
-            let left_out = top.wrapping_sub(start);
-            let terms = &mut terms[..tile.len()];
-            inputs.each::<L>(|class| loss.value(class), terms);
-            without(terms, left_out, |others| rest[0].add(others));
-            if let Some(firsts) = self.gradient.get_mut(tile.clone()) {
-                inputs.each::<L>(|class| loss.gradient(class), firsts);
-                without(firsts, left_out, |others| rest[1].add(others));
-            }
-            if let Some(seconds) = self.curvature.get_mut(tile) {
-                inputs.each::<L>(|class| loss.curvature(class), seconds);
-                without(seconds, left_out, |others| rest[2].add(others));
-            }
-        }
-        let [rest_value, rest_first, rest_second] = rest.map(Stripes::total);
-        let class = softmax.class_at(top, logits, exponentials, shares[top]);
-        let weight = if L::PROPORTIONAL { self.class_weight(top) } else { row_weight };
+        let top = softmax.argmax;
+        let [rest_value, rest_first, rest_second] = self.terms(softmax, exponentials, shares, top);
+        let class = softmax.class_at(top, self.predictions, exponentials, shares[top]);
+        let weight = if L::PROPORTIONAL { self.class_weight(top) } else { self.row_weight(shares) };
         let [top_value, top_first, top_second] = self.term(class, weight);
         let value = rest_value + top_value;
         if self.gradient.is_empty() {
             return value;
         }
         let all_first = rest_first + top_first;
+        let (p, not_p) = (class.probability, class.complement);
         if !self.curvature.is_empty() {
-            let all_second = rest_second + top_second;
-            for (curvature, &e) in self.curvature.iter_mut().zip(exponentials) {
-                let other = softmax.class(T::Wide::ZERO, e, T::Wide::ZERO, classes);
-                let (p, not_p) = (other.probability, other.complement);
-                *curvature = *curvature * not_p * not_p + (all_second - *curvature) * p * p
-                    - p * not_p * all_first;
-            }
-            let (p, not_p) = (class.probability, class.complement);
+            let all = [all_first, rest_second + top_second];
+            bend_by_softmax(softmax, exponentials, all, self.curvature);
             self.curvature[top] =
                 top_second * not_p * not_p + rest_second * p * p - p * not_p * all_first;
         }
-        for (gradient, &e) in self.gradient.iter_mut().zip(exponentials) {
-            *gradient = *gradient - e * softmax.top * all_first;
-        }
-        self.gradient[top] = top_first * class.complement - class.probability * rest_first;
+        turn_by_softmax(softmax, exponentials, all_first, self.gradient);
+        self.gradient[top] = top_first * not_p - p * rest_first;
         value
-    }
-
-    #[inline(always)]
-    fn plain_class(&self, score: T::Wide, target: T::Wide) -> Class<T::Wide> {
-        let classes = self.classes();
-        Class { score, probability: T::Wide::ZERO, complement: T::Wide::ONE, target, classes }
     }
 
     /// Identity link, one term.
     #[inline(always)]
     fn identity_of_one(&mut self, label: usize) -> T::Wide {
-        let class = self.plain_class(self.predictions[label].widen(), T::Wide::ONE);
-        let term = self.term(class, self.class_weight(label));
+        let prediction = self.predictions[label].widen();
+        let scores = Differences(T::Wide::ZERO);
+        let class = scores.class(prediction, T::Wide::ZERO, T::Wide::ONE, self.classes());
+        let [value, first, second] = self.term(class, self.class_weight(label));
         self.gradient.fill(T::Wide::ZERO);
         self.curvature.fill(T::Wide::ZERO);
-        let [value, first, second] = term;
         if let Some(gradient) = self.gradient.get_mut(label) {
             *gradient = first;
         }
@@ -551,38 +580,56 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
 
     /// Identity link, a term for each class.
     #[inline(always)]
-    fn identity(&mut self, terms: &mut [T::Wide], shares: &mut [T::Wide]) -> T::Wide {
+    fn identity(&mut self, shares: &mut [T::Wide]) -> T::Wide {
         self.fill_shares(shares);
-        let row_weight = self.row_weight(shares);
-        for (c, &share) in shares.iter().enumerate() {
-            let class = self.plain_class(self.predictions[c].widen(), share);
-            let weight = if L::PROPORTIONAL { self.class_weight(c) } else { row_weight };
-            let term = self.term(class, weight);
-            self.store(c, term, terms);
-        }
-        stripes(terms)
+        let [value, ..] = self.terms(&Differences(T::Wide::ZERO), shares, shares, usize::MAX);
+        value
     }
 
     /// Margin link: a term f(x_c − x_y) for each class but the target's.
     #[inline(always)]
-    fn margin(&mut self, terms: &mut [T::Wide]) -> T::Wide {
+    fn margin(&mut self, shares: &mut [T::Wide]) -> T::Wide {
         let Target::Label(label) = self.target else {
             unreachable!("the engine gives margin losses labels");
         };
-        let own = self.predictions[label].widen();
-        let weight = self.class_weight(label);
-        for c in 0..self.predictions.len() {
-            let class = self.plain_class(self.predictions[c].widen() - own, T::Wide::ZERO);
-            let term = self.term(class, weight);
-            self.store(c, term, terms);
+        shares.fill(T::Wide::ZERO);
+        let own = Differences(self.predictions[label].widen());
+        let [value, first, second] = self.terms(&own, shares, shares, label);
+        if let Some(gradient) = self.gradient.get_mut(label) {
+            *gradient = -first;
         }
-        let value = sum_without(terms, label);
-        if !self.gradient.is_empty() {
-            self.gradient[label] = T::Wide::ZERO - sum_without(self.gradient, label);
-        }
-        if !self.curvature.is_empty() {
-            self.curvature[label] = sum_without(self.curvature, label);
+        if let Some(curvature) = self.curvature.get_mut(label) {
+            *curvature = second;
         }
         value
+    }
+}
+
+/// From derivatives by score to those by logit, but for the largest logit.
+#[inline(always)]
+fn turn_by_softmax<R: Real>(
+    softmax: &Softmax<R>,
+    exponentials: &[R],
+    all_first: R,
+    gradient: &mut [R],
+) {
+    for (gradient, &e) in gradient.iter_mut().zip(exponentials) {
+        *gradient = *gradient - e * softmax.top * all_first;
+    }
+}
+
+/// From second derivatives by score to those by logit, but for the largest logit.
+#[inline(always)]
+fn bend_by_softmax<R: Real>(
+    softmax: &Softmax<R>,
+    exponentials: &[R],
+    [all_first, all_second]: [R; 2],
+    curvature: &mut [R],
+) {
+    for (curvature, &e) in curvature.iter_mut().zip(exponentials) {
+        let other = softmax.class(R::ZERO, e, R::ZERO, R::ONE);
+        let (p, not_p) = (other.probability, other.complement);
+        *curvature =
+            *curvature * not_p * not_p + (all_second - *curvature) * p * p - p * not_p * all_first;
     }
 }

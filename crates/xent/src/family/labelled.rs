@@ -4,7 +4,7 @@
 //! that a block needs is its exponentials, and a few numbers for each row, which are computed with
 //! the lanes across the rows.
 
-use super::classwise::{Class, Classwise, term};
+use super::classwise::{Class, Classwise, weighted};
 use super::softmax::{LONG, Softmax, Totals, exponentials_of, long_row, totals_of_planes};
 use super::{Block, Order, Outputs};
 use crate::dispatch::{TILE, prefetch};
@@ -122,18 +122,13 @@ impl<'a, R: Real> Columns<'a, R> {
         for ((row, &label), own) in labels.iter().enumerate().zip(&mut *self.own) {
             *own = logits[place(row, label)].widen();
         }
-        for own in self.own.iter_mut() {
-            *own = own.exp_coarse();
-        }
+        exponentiate(self.own);
         let range = [-UNSHIFTED, UNSHIFTED].map(|end| T::wide_to_f64(R::constant(end).exp()));
-        let totals = self.largest.iter().zip(&*self.rest);
-        let results = self.others.iter_mut().zip(self.scores.iter_mut());
+        leave_out(self.largest, self.rest, self.own, self.others);
+        score_each(self.own, self.others, self.scores);
         let mut shifted = false;
-        for (((&largest, &rest), &own), (others, score)) in totals.zip(&*self.own).zip(results) {
-            let totals = Totals { largest, others: rest };
-            *others = totals.without(own);
-            *score = -(*others / own).ln_1p();
-            shifted |= totals.is_out_of_range::<T>(own, range);
+        for ((&largest, &others), &own) in self.largest.iter().zip(&*self.rest).zip(&*self.own) {
+            shifted |= Totals { largest, others }.is_out_of_range::<T>(own, range);
         }
         if shifted {
             self.shift_where_needed(block, labels, exponentials, range);
@@ -193,21 +188,53 @@ impl<'a, R: Real> Columns<'a, R> {
         factors: &mut [R],
     ) {
         let classes = R::constant(classes as f64);
-        let inputs = self.own.iter().zip(&*self.others).zip(&*self.scores).zip(&*self.weights);
-        let derivatives = self.firsts.iter_mut().zip(self.seconds.iter_mut());
-        let results = values.iter_mut().zip(factors).zip(&mut *self.inverses).zip(derivatives);
-        for (input, (((value, factor), inverse), (first, second))) in inputs.zip(results) {
-            let (((&own, &others), &score), &weight) = input;
-            *inverse = R::ONE / (own + others);
+        invert_sums(self.own, self.others, self.inverses);
+        self.each::<L>(
+            classes,
+            #[inline(always)]
+            |class| loss.value(class),
+            values,
+        );
+        if order == Order::Value {
+            return;
+        }
+        let firsts = std::mem::take(&mut self.firsts);
+        self.each::<L>(
+            classes,
+            #[inline(always)]
+            |class| loss.gradient(class),
+            firsts,
+        );
+        for ((factor, &first), &inverse) in factors.iter_mut().zip(&*firsts).zip(&*self.inverses) {
+            *factor = -first * inverse;
+        }
+        self.firsts = firsts;
+        if order == Order::Curvature {
+            let seconds = std::mem::take(&mut self.seconds);
+            self.each::<L>(
+                classes,
+                #[inline(always)]
+                |class| loss.curvature(class),
+                seconds,
+            );
+            self.seconds = seconds;
+        }
+    }
+
+    /// The weighted term of each row.
+    #[inline(always)]
+    fn each<L: Classwise>(&self, classes: R, term: impl Fn(Class<R>) -> R, out: &mut [R]) {
+        let inputs = self.own.iter().zip(&*self.others).zip(&*self.scores);
+        let inputs = inputs.zip(&*self.inverses).zip(&*self.weights);
+        for (out, ((((&own, &others), &score), &inverse), &weight)) in out.iter_mut().zip(inputs) {
             let class = Class {
                 score,
-                probability: own * *inverse,
-                complement: others * *inverse,
+                probability: own * inverse,
+                complement: others * inverse,
                 target: R::ONE,
                 classes,
             };
-            [*value, *first, *second] = term(loss, class, weight, order);
-            *factor = -*first * *inverse;
+            *out = weighted::<L, R>(term(class), R::ONE, weight);
         }
     }
 
@@ -220,27 +247,103 @@ impl<'a, R: Real> Columns<'a, R> {
         exponentials: &[R],
         curvature: &mut [R],
     ) {
-        let bent = |row: usize, p: R, not_p: R, side: R| {
-            self.seconds[row] * side * side - self.firsts[row] * p * not_p
-        };
-        let other = |row: usize, e: R| {
-            let totals = Totals { largest: self.largest[row], others: self.rest[row] };
-            let (p, not_p) = (e * self.inverses[row], totals.without(e) * self.inverses[row]);
-            bent(row, p, not_p, p)
-        };
-        let entries = curvature.iter_mut().zip(exponentials);
         if block.planes {
-            let rows = (0..labels.len()).cycle();
-            entries.zip(rows).for_each(|((curvature, &e), row)| *curvature = other(row, e));
+            let planes = exponentials.chunks_exact(labels.len());
+            for (e, curvature) in planes.zip(curvature.chunks_exact_mut(labels.len())) {
+                self.bend_plane(e, curvature);
+            }
         } else {
-            let rows = (0..labels.len()).flat_map(|row| std::iter::repeat_n(row, block.classes));
-            entries.zip(rows).for_each(|((curvature, &e), row)| *curvature = other(row, e));
+            let rows = exponentials.chunks_exact(block.classes);
+            let rows = rows.zip(curvature.chunks_exact_mut(block.classes)).enumerate();
+            for (row, (e, curvature)) in rows {
+                bend_row(self.bend(row), e, curvature);
+            }
         }
         let place = block.place();
         for (row, &label) in labels.iter().enumerate() {
-            let not_p = self.others[row] * self.inverses[row];
-            let p = self.own[row] * self.inverses[row];
-            curvature[place(row, label)] = bent(row, p, not_p, not_p);
+            let Bend { inverse, first, second, .. } = self.bend(row);
+            let (p, not_p) = (self.own[row] * inverse, self.others[row] * inverse);
+            curvature[place(row, label)] = second * not_p * not_p - first * p * not_p;
         }
+    }
+
+    #[inline(always)]
+    fn bend(&self, row: usize) -> Bend<R> {
+        Bend {
+            totals: Totals { largest: self.largest[row], others: self.rest[row] },
+            inverse: self.inverses[row],
+            first: self.firsts[row],
+            second: self.seconds[row],
+        }
+    }
+
+    /// The curvature by a class of each row, but for its label.
+    #[inline(always)]
+    fn bend_plane(&self, exponentials: &[R], curvature: &mut [R]) {
+        let totals = self.largest.iter().zip(&*self.rest).zip(&*self.inverses);
+        let columns = totals.zip(&*self.firsts).zip(&*self.seconds);
+        let entries = curvature.iter_mut().zip(exponentials);
+        for ((curvature, &e), ((((&largest, &others), &inverse), &first), &second)) in
+            entries.zip(columns)
+        {
+            let totals = Totals { largest, others };
+            *curvature = Bend { totals, inverse, first, second }.by_another(e);
+        }
+    }
+}
+
+/// What the curvature by all classes of a row but its label is made of.
+#[derive(Clone, Copy)]
+struct Bend<R> {
+    totals: Totals<R>,
+    inverse: R,
+    first: R,
+    second: R,
+}
+
+impl<R: Real> Bend<R> {
+    #[inline(always)]
+    fn by_another(self, exponential: R) -> R {
+        let p = exponential * self.inverse;
+        let not_p = self.totals.without(exponential) * self.inverse;
+        self.second * p * p - self.first * p * not_p
+    }
+}
+
+#[inline(always)]
+fn bend_row<R: Real>(bend: Bend<R>, exponentials: &[R], curvature: &mut [R]) {
+    for (curvature, &e) in curvature.iter_mut().zip(exponentials) {
+        *curvature = bend.by_another(e);
+    }
+}
+
+#[inline(always)]
+fn invert_sums<R: Real>(own: &[R], others: &[R], inverses: &mut [R]) {
+    for (inverse, (&own, &others)) in inverses.iter_mut().zip(own.iter().zip(others)) {
+        *inverse = R::ONE / (own + others);
+    }
+}
+
+/// The sum of the exponentials of all classes but the label, for each row.
+#[inline(always)]
+fn leave_out<R: Real>(largest: &[R], rest: &[R], own: &[R], others: &mut [R]) {
+    let totals = largest.iter().zip(rest);
+    for (out, ((&largest, &others), &own)) in others.iter_mut().zip(totals.zip(own)) {
+        *out = Totals { largest, others }.without(own);
+    }
+}
+
+/// The log-probability of the label of each row.
+#[inline(always)]
+fn score_each<R: Real>(own: &[R], others: &[R], scores: &mut [R]) {
+    for (score, (&own, &others)) in scores.iter_mut().zip(own.iter().zip(others)) {
+        *score = -(others / own).ln_1p();
+    }
+}
+
+#[inline(always)]
+fn exponentiate<R: Real>(numbers: &mut [R]) {
+    for number in numbers {
+        *number = number.exp_coarse();
     }
 }

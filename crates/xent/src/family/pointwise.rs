@@ -126,30 +126,36 @@ impl<L: Pointwise, T: Element> Elements<'_, L, T> {
     fn tile_by_tile(self, loss: &L) {
         let Self { predictions, targets, order, outputs, .. } = self;
         let Outputs { values, gradient, curvature, .. } = outputs;
-        let mut values = values.chunks_mut(TILE);
-        let mut gradient = gradient.chunks_mut(TILE);
-        let mut curvature = curvature.chunks_mut(TILE);
-        for (predictions, targets) in predictions.chunks(TILE).zip(targets.chunks(TILE)) {
-            prefetch(predictions);
-            prefetch(targets);
-            let inputs = predictions.iter().zip(targets).map(|(p, t)| (p.widen(), t.widen()));
-            let values = values.next().unwrap_or_default();
-            let gradient = gradient.next().unwrap_or_default();
-            let curvature = curvature.next().unwrap_or_default();
-            // One loop for all of an order, so that what they have in common is computed once.
-            match order {
-                Order::Value => {
+        let tiles = predictions.chunks(TILE).zip(targets.chunks(TILE));
+        let tiles = tiles.zip(values.chunks_mut(TILE)).map(
+            #[inline(always)]
+            |((predictions, targets), values)| {
+                prefetch(predictions);
+                prefetch(targets);
+                let inputs = predictions.iter().zip(targets).map(|(p, t)| (p.widen(), t.widen()));
+                (inputs, values)
+            },
+        );
+        // One loop for all of an order, so that what they have in common is computed once.
+        match order {
+            Order::Value => {
+                for (inputs, values) in tiles {
                     for ((p, t), value) in inputs.zip(values) {
                         *value = loss.value(p, t);
                     }
                 }
-                Order::Gradient => {
+            }
+            Order::Gradient => {
+                for ((inputs, values), gradient) in tiles.zip(gradient.chunks_mut(TILE)) {
                     for (((p, t), value), gradient) in inputs.zip(values).zip(gradient) {
                         *value = loss.value(p, t);
                         *gradient = loss.gradient(p, t);
                     }
                 }
-                Order::Curvature => {
+            }
+            Order::Curvature => {
+                let outputs = gradient.chunks_mut(TILE).zip(curvature.chunks_mut(TILE));
+                for ((inputs, values), (gradient, curvature)) in tiles.zip(outputs) {
                     let outputs = values.iter_mut().zip(gradient).zip(curvature);
                     for ((p, t), ((value, gradient), curvature)) in inputs.zip(outputs) {
                         *value = loss.value(p, t);

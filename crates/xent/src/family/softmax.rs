@@ -36,7 +36,11 @@ impl<R: Real> Totals<R> {
 
     #[inline(always)]
     pub(super) fn of(exponentials: &[R]) -> Self {
-        exponentials.iter().fold(Self::NONE, |totals, &e| totals.with(e))
+        let mut totals = Self::NONE;
+        for &e in exponentials {
+            totals = totals.with(e);
+        }
+        totals
     }
 
     /// Whether the exponentials of the row have to be taken of differences to its largest logit.
@@ -63,6 +67,14 @@ impl<R: Real> Totals<R> {
 fn add<R: Real>(largest: &mut R, others: &mut R, exponential: R) {
     *others = others.plus_like(largest.if_less(exponential, *largest, exponential));
     *largest = largest.if_less(exponential, exponential, *largest);
+}
+
+/// One more exponential for the totals of each row.
+#[inline(always)]
+fn add_each<R: Real>(largest: &mut [R], others: &mut [R], exponentials: &[R]) {
+    for ((largest, others), &e) in largest.iter_mut().zip(others).zip(exponentials) {
+        add(largest, others, e);
+    }
 }
 
 /// Totals in stripes, as sums are.
@@ -140,8 +152,7 @@ pub(super) fn totals_of_planes<T: Element>(
                 let place = exponentials.get_mut(tile.clone());
                 let place = place.unwrap_or(&mut elsewhere[..largest.len()]);
                 exponentials_of(&logits[tile], place);
-                let totals = stripe_largest.iter_mut().zip(stripe_others.iter_mut());
-                totals.zip(&*place).for_each(|((largest, others), &e)| add(largest, others, e));
+                add_each(stripe_largest, stripe_others, place);
             }
             let totals = stripe_largest.iter().zip(&*stripe_others);
             let results = largest.iter_mut().zip(others.iter_mut()).zip(totals);
@@ -189,18 +200,12 @@ impl<R: Real> Softmax<R> {
             let mut rest = Stripes::EMPTY;
             let tiles = row.chunks(TILE).zip(exponentials.chunks_mut(TILE)).enumerate();
             for (index, (row, tile)) in tiles {
-                let differences = tile.iter_mut().zip(row);
-                if classes < LONG {
-                    differences.for_each(|(e, logit)| *e = logit.widen() - max);
-                    continue;
+                subtract(row, max, tile);
+                if classes >= LONG {
+                    exponentiate(tile, coarse);
+                    let left_out = argmax.wrapping_sub(index * TILE);
+                    rest.add_without(tile, left_out, R::plus_like);
                 }
-                if coarse {
-                    differences.for_each(|(e, logit)| *e = (logit.widen() - max).exp_coarse());
-                } else {
-                    differences.for_each(|(e, logit)| *e = (logit.widen() - max).exp());
-                }
-                let left_out = argmax.wrapping_sub(index * TILE);
-                without(tile, left_out, |others| rest.add_like(others));
             }
             let rest = rest.total();
             softmaxes.push(Self { argmax, max, rest, top: R::ONE, log_total: R::ZERO });
@@ -210,7 +215,7 @@ impl<R: Real> Softmax<R> {
             let rows = softmaxes.iter_mut().zip(exponentials.chunks_exact_mut(classes));
             for (softmax, row) in rows {
                 let mut rest = Stripes::EMPTY;
-                without(row, softmax.argmax, |others| rest.add_like(others));
+                rest.add_without(row, softmax.argmax, R::plus_like);
                 softmax.rest = rest.total();
             }
         }
@@ -263,18 +268,33 @@ impl<R: Real> Softmax<R> {
 }
 
 #[inline(always)]
+fn subtract<T: Element>(logits: &[T], max: T::Wide, differences: &mut [T::Wide]) {
+    for (difference, logit) in differences.iter_mut().zip(logits) {
+        *difference = logit.widen() - max;
+    }
+}
+
+#[inline(always)]
 fn exponentiate<R: Real>(numbers: &mut [R], coarse: bool) {
     if coarse {
-        numbers.iter_mut().for_each(|e| *e = e.exp_coarse());
+        for e in numbers {
+            *e = e.exp_coarse();
+        }
     } else {
-        numbers.iter_mut().for_each(|e| *e = e.exp());
+        for e in numbers {
+            *e = e.exp();
+        }
     }
+}
+
+#[inline(always)]
+fn larger<R: Real>(max: R, entry: R) -> R {
+    max.if_less(entry, entry, max)
 }
 
 /// The first largest entry and its place; NaN is never the largest.
 #[inline(always)]
 fn largest<T: Element>(row: &[T]) -> (usize, T::Wide) {
-    let larger = |max: T::Wide, entry: T::Wide| max.if_less(entry, entry, max);
     let mut max = T::LOWEST.widen();
     let mut lanes = [max; STRIPES];
     for tile in row.chunks(TILE) {
@@ -285,31 +305,17 @@ fn largest<T: Element>(row: &[T]) -> (usize, T::Wide) {
                 *lane = larger(*lane, entry.widen());
             }
         }
-        max = tail.iter().map(|entry| entry.widen()).fold(max, larger);
+        for entry in tail {
+            max = larger(max, entry.widen());
+        }
     }
-    max = lanes.into_iter().fold(max, larger);
+    for lane in lanes {
+        max = larger(max, lane);
+    }
     let wanted = T::wide_to_f64(max);
     let is_max = |entry: &T| entry.to_f64() == wanted;
     // No early exit within a tile, so that the search vectorises.
     let there = |tile: &[T]| tile.iter().fold(false, |found, entry| found | is_max(entry));
     let start = row.chunks(TILE).position(there).unwrap_or(0) * TILE;
     (start + row[start..].iter().position(is_max).unwrap_or(0), max)
-}
-
-/// The sum of all entries but one.
-#[inline(always)]
-pub(super) fn sum_without<R: Real>(entries: &mut [R], left_out: usize) -> R {
-    let mut sum = Stripes::EMPTY;
-    without(entries, left_out, |entries| sum.add(entries));
-    sum.total()
-}
-
-/// Does something with 0 in place of one of the entries, if there is such a one.
-#[inline(always)]
-pub(super) fn without<R: Real>(entries: &mut [R], left_out: usize, mut run: impl FnMut(&[R])) {
-    let kept = entries.get_mut(left_out).map(|entry| std::mem::replace(entry, R::ZERO));
-    run(entries);
-    if let Some(kept) = kept {
-        entries[left_out] = kept;
-    }
 }

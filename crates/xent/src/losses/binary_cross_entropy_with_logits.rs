@@ -73,19 +73,22 @@ impl Pointwise for BinaryCrossEntropyWithLogits {
     #[inline(always)]
     fn value<R: Real>(&self, prediction: R, target: R) -> R {
         let (yes, no) = self.sides(target);
-        yes.weigh((-prediction).softplus()) + no.weigh(prediction.softplus())
+        let [up, down] = prediction.softpluses();
+        yes.weigh(down) + no.weigh(up)
     }
 
     #[inline(always)]
     fn gradient<R: Real>(&self, prediction: R, target: R) -> R {
         let (yes, no) = self.sides(target);
-        no * prediction.sigmoid() - yes * (-prediction).sigmoid()
+        let [p, not_p] = prediction.sigmoids();
+        no * p - yes * not_p
     }
 
     #[inline(always)]
     fn curvature<R: Real>(&self, prediction: R, target: R) -> R {
         let (yes, no) = self.sides(target);
-        (yes + no) * prediction.sigmoid() * (-prediction).sigmoid()
+        let [p, not_p] = prediction.sigmoids();
+        (yes + no) * p * not_p
     }
 
     fn page(&self) -> Option<&dyn Catalogued> {

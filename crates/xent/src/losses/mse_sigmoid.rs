@@ -58,7 +58,7 @@ catalogued! {
 /// target is 1.
 #[inline(always)]
 fn parts<R: Real>(prediction: R, target: R) -> (R, R, R) {
-    let (p, not_p) = (prediction.sigmoid(), (-prediction).sigmoid());
+    let [p, not_p] = prediction.sigmoids();
     (p, not_p, p * (R::ONE - target) - not_p * target)
 }
 

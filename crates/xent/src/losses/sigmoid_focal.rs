@@ -80,7 +80,8 @@ impl SigmoidFocal {
     #[inline(always)]
     fn parts<R: Real>(&self, prediction: R, target: R) -> Parts<R> {
         let no = R::ONE - target;
-        let (p, not_p) = (prediction.sigmoid(), (-prediction).sigmoid());
+        let [p, not_p] = prediction.sigmoids();
+        let [up, down] = prediction.softpluses();
         let wrong = p * no + not_p * target;
         let alpha = R::constant(self.alpha);
         let wrong_slope = p * not_p * (no - target) / wrong;
@@ -89,7 +90,7 @@ impl SigmoidFocal {
             faded: wrong.powf(self.gamma),
             wrong_slope,
             wrong_bend: wrong_slope * (not_p - p),
-            entropy: target.weigh((-prediction).softplus()) + no.weigh(prediction.softplus()),
+            entropy: target.weigh(down) + no.weigh(up),
             entropy_slope: p * no - not_p * target,
             entropy_bend: p * not_p,
         }

@@ -4,7 +4,7 @@
 //! follow Joldes, Muller and Popescu, "Tight and rigorous error bounds for basic building blocks
 //! of double-word arithmetic" (2017), doi:10.1145/3121432.
 
-use super::{Real, constants_on_the_right, polynomial};
+use super::{INTEGER, Real, SQRT_HALF, constants_on_the_right, polynomial, power_of_two};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// The sum `high + low` of two `f64` that do not overlap.
@@ -23,15 +23,16 @@ const LINEAR: f64 = 1e-200;
 /// Beyond this, exp overflows or is less than half of the smallest subnormal.
 const EXP_LIMIT: f64 = 746.0;
 
-/// 1/2!, 1/3!, 1/4!.
-const INVERSE_FACTORIALS: [Double; 3] = [
-    Double { high: 0.5, low: 0.0 },
-    Double { high: 1.0 / 6.0, low: 9.251_858_538_542_97e-18 },
-    Double { high: 1.0 / 24.0, low: 2.312_964_634_635_742_7e-18 },
-];
+/// Below this, the parts of a number are lifted before its exponent is taken.
+const SMALL: f64 = 9.332_636_185_032_189e-302;
+/// 4!, 3!, 2!: the terms of exp(x) − 1 that need two numbers.
+const SMALL_FACTORIALS: [f64; 3] = [24.0, 6.0, 2.0];
 /// 5!, … 12!: their terms are so small that one `f64` holds them well enough.
 const LARGE_FACTORIALS: [f64; 8] =
     [120.0, 720.0, 5_040.0, 40_320.0, 362_880.0, 3_628_800.0, 39_916_800.0, 479_001_600.0];
+/// How many terms of artanh(s) / s − 1 = s²/3 + s⁴/5 + … need two numbers, and how many are enough.
+const LONG_TERMS: i32 = 8;
+const TERMS: i32 = 20;
 
 /// (exp(s) − 1 − s − s²/2) / s³ on |s| ≤ ln 2 / 2, minimax, so that exp(s) is good to 2⁻⁶³; the
 /// coefficient of the highest power last.
@@ -70,22 +71,32 @@ fn two_product(a: f64, b: f64) -> (f64, f64) {
     (product, a.mul_add(b, -product))
 }
 
-/// 2ⁿ for −1022 ≤ n ≤ 1023.
+/// 2ⁿ for an integer |n| < 2000, as a product of two.
 #[inline(always)]
-fn power_of_two(n: i64) -> f64 {
-    f64::from_bits(((n + 1023) as u64) << 52)
+fn halves_of_power(n: f64) -> [f64; 2] {
+    let half = n.mul_add(0.5, INTEGER);
+    let other = n - (half - INTEGER) + INTEGER;
+    [power_of_two(half.to_bits()), power_of_two(other.to_bits())]
 }
 
 impl Double {
-    /// `high + low`, given that `low` is the smaller. An infinite or NaN `high` stands alone.
+    /// `high + low`, given that `low` is the smaller. Where the sum is not finite, `high` stands
+    /// alone.
     #[inline(always)]
     fn normalised(high: f64, low: f64) -> Self {
         let sum = high + low;
-        let finite = (high * 0.0 == 0.0) & (sum * 0.0 == 0.0);
+        let finite = sum * 0.0 == 0.0;
         Self {
-            high: if high * 0.0 == 0.0 { sum } else { high },
+            high: if finite { sum } else { high },
             low: if finite { low - (sum - high) } else { 0.0 },
         }
+    }
+
+    /// 1 / n.
+    #[inline(always)]
+    fn reciprocal(n: f64) -> Self {
+        let high = 1.0 / n;
+        Self { high, low: (-high).mul_add(n, 1.0) / n }
     }
 
     /// The sum of finite numbers of like sign, or of a larger and a smaller one.
@@ -106,6 +117,16 @@ impl Double {
         Self { high: sum, low: low - (sum - high) }
     }
 
+    /// `self · other + larger`, all finite. Its parts may overlap a little, which does no harm on
+    /// the way to a number that is normalised.
+    #[inline(always)]
+    fn times_plus(self, other: Self, larger: Self) -> Self {
+        let (product, error) = two_product(self.high, other.high);
+        let low = self.high.mul_add(other.low, self.low.mul_add(other.high, error));
+        let (high, error) = larger_sum(larger.high, product);
+        Self { high, low: error + (larger.low + low) }
+    }
+
     /// The nearest `f64`.
     #[inline(always)]
     pub fn to_f64(self) -> f64 {
@@ -122,21 +143,21 @@ impl Double {
         if weight.high == 0.0 { 0.0 } else { nearest }
     }
 
-    /// `self · 2ⁿ` in two steps, so that the result may be subnormal.
+    /// `self · 2ⁿ` for an integer n, in two steps, so that the result may be subnormal.
     #[inline(always)]
-    fn scaled(self, n: i64) -> Self {
-        let half = n >> 1;
-        let (a, b) = (power_of_two(half), power_of_two(n - half));
+    fn scaled(self, n: f64) -> Self {
+        let [a, b] = halves_of_power(n);
         Self::normalised(self.high * a * b, self.low * a * b)
     }
 
     /// Splits `self = n ln 2 + r` with |r| ≤ ln 2 / 2: gives exp(r) − 1, and n.
     #[inline(always)]
-    fn reduced_exp_m1(self) -> (Self, i64) {
+    fn reduced_exp_m1(self) -> (Self, f64) {
         let inside = if self.high.abs() < EXP_LIMIT { self.high } else { 0.0 };
-        let n = (inside * std::f64::consts::LOG2_E).round_ties_even();
-        let (high, low) = two_sum(self.high, -n * LN_2_HIGH);
-        let r = Self { high, low: low + self.low }.plus(LN_2_REST.times(Self::constant(-n)));
+        let n = inside.mul_add(std::f64::consts::LOG2_E, INTEGER) - INTEGER;
+        // The first difference is exact: what is left is small.
+        let r = Self { high: (-n).mul_add(LN_2_HIGH, inside), low: self.low };
+        let r = r.plus(LN_2_REST.times(Self::constant(-n)));
         // exp(r) = exp(r/64)⁶⁴: the small argument needs few terms, each squaring doubles it.
         let x = Self { high: r.high / 64.0, low: r.low / 64.0 };
         let mut tail = 0.0;
@@ -144,46 +165,62 @@ impl Double {
             tail = x.high.mul_add(tail, 1.0 / factorial);
         }
         let mut sum = Self::constant(tail);
-        for coefficient in INVERSE_FACTORIALS.into_iter().rev() {
-            sum = sum.times(x).plus(coefficient);
+        for factorial in SMALL_FACTORIALS {
+            sum = sum.times_plus(x, Self::reciprocal(factorial));
         }
-        let mut p = x.times(x).times(sum).plus(x);
+        let mut p = x.times(x).times_plus(sum, x);
         for _ in 0..6 {
-            p = Self { high: 2.0 * p.high, low: 2.0 * p.low }.plus(p.times(p));
+            p = p.times_plus(p, Self { high: 2.0 * p.high, low: 2.0 * p.low });
         }
-        (if self.high.abs() < LINEAR { self } else { p }, n as i64)
+        let (high, low) = larger_sum(p.high, p.low);
+        (if self.high.abs() < LINEAR { self } else { Self { high, low } }, n)
     }
-}
 
-impl Double {
-    /// ln(1 + self) for |self| ≤ ½: one Newton step on exp from the `f64` logarithm, with the
-    /// second-order term.
+    /// ln(1 + self) for 1 + self from √½ to √2, by 2 artanh(s) for s = self / (2 + self).
     #[inline(always)]
     fn ln_1p_near_0(self) -> Self {
-        let guess = Real::ln_1p(self.high);
-        let e = Self::constant(-guess).exp_m1();
-        let d = e + self + self * e;
-        let logarithm = Self::constant(guess) + (d - d.square() * Self::constant(0.5));
-        if self.high.abs() < LINEAR { self } else { logarithm }
+        let s = self / self.plus(Self::constant(2.0));
+        let z = s.times(s);
+        let mut tail = 0.0;
+        for n in (LONG_TERMS + 1..TERMS + 1).rev() {
+            tail = z.high.mul_add(tail, 1.0 / f64::from(2 * n + 1));
+        }
+        let mut sum = Self::constant(tail);
+        for n in (1..LONG_TERMS + 1).rev() {
+            sum = sum.times_plus(z, Self::reciprocal(f64::from(2 * n + 1)));
+        }
+        let half = s.times(z).times_plus(sum, s);
+        let (high, low) = larger_sum(2.0 * half.high, 2.0 * half.low);
+        if self.high.abs() < LINEAR { self } else { Self { high, low } }
     }
 
     /// n ln 2 for an integer n.
     #[inline(always)]
     fn times_ln_2(n: f64) -> Self {
-        Self::constant(n * LN_2_HIGH) + LN_2_REST * Self::constant(n)
+        Self::constant(n * LN_2_HIGH).plus(LN_2_REST.times(Self::constant(n)))
     }
 
-    /// `self = 2ᵏ m` with ¾ ≤ m < 1½, for positive finite numbers.
+    /// `self = 2ᵏ m` with √½ ≤ m < √2, for positive finite numbers.
     #[inline(always)]
     fn split_exponent(self) -> (f64, Self) {
-        let subnormal = self.high < f64::MIN_POSITIVE;
-        let lift = if subnormal { (1u64 << 54) as f64 } else { 1.0 };
-        let lifted = Self { high: self.high * lift, low: self.low * lift };
-        // The exponent of 4/3 of a number moves on where the number passes 1½ times a power.
-        let biased = ((lifted.high * (4.0 / 3.0)).to_bits() >> 52) as i64;
-        let k = (biased - 1023).clamp(-1022, 1023);
-        let m = lifted.scaled(-k);
-        (k as f64 - if subnormal { 54.0 } else { 0.0 }, m)
+        let small = self.high < SMALL;
+        let (lift, lifted_by) = if small { ((1u64 << 54) as f64, 54.0) } else { (0.25, -2.0) };
+        let (high, low) = (self.high * lift, self.low * lift);
+        let biased = high.to_bits().wrapping_add(1.0f64.to_bits() - SQRT_HALF) >> 52;
+        let down = f64::from_bits(2046u64.wrapping_sub(biased) << 52);
+        let k = f64::from_bits(biased + INTEGER.to_bits()) - (INTEGER + 1023.0);
+        (k - lifted_by, Self { high: high * down, low: low * down })
+    }
+
+    /// `logarithm` of `self`, unless `self` is 0, negative or not finite.
+    #[inline(always)]
+    fn unless_special(self, logarithm: Self) -> Self {
+        let positive = if self.high < f64::INFINITY { logarithm } else { self };
+        let zero_or_less = if self.high == 0.0 { f64::NEG_INFINITY } else { f64::NAN };
+        Self {
+            high: if self.high > 0.0 { positive.high } else { zero_or_less },
+            low: if self.high > 0.0 { positive.low } else { 0.0 },
+        }
     }
 }
 
@@ -261,17 +298,21 @@ impl Real for Double {
     #[inline(always)]
     fn exp(self) -> Self {
         let (p, n) = self.reduced_exp_m1();
-        let inside = (p + Self::ONE).scaled(n);
-        let above =
-            if self.high < EXP_LIMIT { inside } else { Self::constant(self.high * f64::INFINITY) };
-        if self.high < -EXP_LIMIT { Self::ZERO } else { above }
+        let inside = p.plus(Self::ONE).scaled(n);
+        let above = self.high * f64::INFINITY;
+        let outside = if self.high < -EXP_LIMIT { 0.0 } else { above };
+        let usual = self.high.abs() < EXP_LIMIT;
+        Self {
+            high: if usual { inside.high } else { outside },
+            low: if usual { inside.low } else { 0.0 },
+        }
     }
 
     /// To 2⁻⁵⁷: the first three terms in two numbers each, the others in one.
     #[inline(always)]
     fn exp_coarse(self) -> Self {
         let inside = if self.high.abs() < EXP_LIMIT { self.high } else { self.high * 0.0 };
-        let n = (inside * std::f64::consts::LOG2_E).round_ties_even();
+        let n = inside.mul_add(std::f64::consts::LOG2_E, INTEGER) - INTEGER;
         let whole = (-n).mul_add(LN_2_HIGH, inside);
         let s = (-n).mul_add(LN_2_REST.high, whole);
         let s_error = (-n).mul_add(LN_2_REST.high, whole - s) + self.low;
@@ -282,8 +323,7 @@ impl Real for Double {
         let (high, high_error) = larger_sum(1.0, sum);
         let low = s_error.mul_add(high + rest, high_error + (sum_error + rest));
         let (high, low) = larger_sum(high, low);
-        let n = n as i64;
-        let (a, b) = (power_of_two(n >> 1), power_of_two(n - (n >> 1)));
+        let [a, b] = halves_of_power(n);
         let above = if self.high < -EXP_LIMIT { 0.0 } else { f64::INFINITY };
         let outside = self.high.abs() >= EXP_LIMIT;
         Self {
@@ -310,40 +350,81 @@ impl Real for Double {
     #[inline(always)]
     fn exp_m1(self) -> Self {
         let (p, n) = self.reduced_exp_m1();
-        let whole = (p + Self::ONE).scaled(n) - Self::ONE;
-        let inside = if n == 0 { p } else { whole };
-        let above =
-            if self.high < EXP_LIMIT { inside } else { Self::constant(self.high * f64::INFINITY) };
-        if self.high < -EXP_LIMIT { -Self::ONE } else { above }
+        let whole = p.plus(Self::ONE).scaled(n) - Self::ONE;
+        let inside = if n == 0.0 { p } else { whole };
+        let above = self.high * f64::INFINITY;
+        let outside = if self.high < -EXP_LIMIT { -1.0 } else { above };
+        let usual = self.high.abs() < EXP_LIMIT;
+        Self {
+            high: if usual { inside.high } else { outside },
+            low: if usual { inside.low } else { 0.0 },
+        }
     }
 
     #[inline(always)]
     fn ln(self) -> Self {
         let (k, m) = self.split_exponent();
-        let ordinary = (self.high > 0.0) & (self.high < f64::INFINITY);
-        let usual = (m - Self::ONE).ln_1p_near_0() + Self::times_ln_2(k);
-        if ordinary { usual } else { Self::constant(Real::ln(self.high)) }
+        let logarithm = Self::times_ln_2(k).plus((m - Self::ONE).ln_1p_near_0());
+        self.unless_special(logarithm)
     }
 
     #[inline(always)]
     fn ln_1p(self) -> Self {
-        let near = self.high.abs() < 0.5;
         let sum = self + Self::ONE;
         let (k, m) = sum.split_exponent();
-        let x = if near { self } else { m - Self::ONE };
-        let usual = x.ln_1p_near_0() + Self::times_ln_2(if near { 0.0 } else { k });
-        let ordinary = (sum.high > 0.0) & (sum.high < f64::INFINITY);
-        if ordinary { usual } else { Self::constant(Real::ln(sum.high)) }
+        // What 1 + x would lose near 0 is still there in x.
+        let x = if k == 0.0 { self } else { m - Self::ONE };
+        let logarithm = Self::times_ln_2(k).plus(x.ln_1p_near_0());
+        sum.unless_special(logarithm)
+    }
+
+    #[inline(always)]
+    fn sigmoids(self) -> [Self; 2] {
+        let e = (-self.abs()).exp();
+        let larger = Self::ONE / (e + Self::ONE);
+        let smaller = e * larger;
+        let negative = self.high < 0.0;
+        let pick = |a: Self, b: Self| Self {
+            high: if negative { a.high } else { b.high },
+            low: if negative { a.low } else { b.low },
+        };
+        [pick(smaller, larger), pick(larger, smaller)]
+    }
+
+    #[inline(always)]
+    fn softpluses(self) -> [Self; 2] {
+        let smaller = (-self.abs()).exp().ln_1p();
+        [self.relu() + smaller, (-self).relu() + smaller]
+    }
+
+    #[inline(always)]
+    fn relu(self) -> Self {
+        Self {
+            high: if self.high < 0.0 { 0.0 } else { self.high },
+            low: if self.high < 0.0 { 0.0 } else { self.low },
+        }
+    }
+
+    #[inline(always)]
+    fn signum(self) -> Self {
+        let not_positive = if self.high < 0.0 { -1.0 } else { self.high };
+        Self::constant(if self.high > 0.0 { 1.0 } else { not_positive })
     }
 
     #[inline(always)]
     fn abs(self) -> Self {
-        self.if_less(Self::ZERO, -self, self)
+        let sign = self.high.to_bits() & (1 << 63);
+        Self { high: self.high.abs(), low: f64::from_bits(self.low.to_bits() ^ sign) }
     }
 
     #[inline(always)]
     fn powf(self, exponent: f64) -> Self {
-        if exponent == 0.0 { Self::ONE } else { (self.ln() * exponent).exp() }
+        match exponent {
+            0.0 => Self::ONE,
+            1.0 => self,
+            2.0 => self.square(),
+            _ => (self.ln() * exponent).exp(),
+        }
     }
 
     #[inline(always)]

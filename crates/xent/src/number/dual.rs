@@ -172,14 +172,14 @@ impl<R: Real> Real for Dual<R> {
 
     #[inline(always)]
     fn sigmoid(self) -> Self {
-        let (s, not_s) = (self.value.sigmoid(), (-self.value).sigmoid());
+        let [s, not_s] = self.value.sigmoids();
         let slope = s * not_s;
         self.chain(s, slope, slope * (not_s - s))
     }
 
     #[inline(always)]
     fn softplus(self) -> Self {
-        let (s, not_s) = (self.value.sigmoid(), (-self.value).sigmoid());
+        let [s, not_s] = self.value.sigmoids();
         self.chain(self.value.softplus(), s, s * not_s)
     }
 

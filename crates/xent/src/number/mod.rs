@@ -118,10 +118,22 @@ pub trait Real:
         self.if_less(Self::ZERO, e, Self::ONE) / (e + 1.0)
     }
 
+    /// The logistic function of `self` and of `-self`: two shares of 1, each accurate near 0.
+    #[inline(always)]
+    fn sigmoids(self) -> [Self; 2] {
+        [self.sigmoid(), (-self).sigmoid()]
+    }
+
     /// `ln(1 + exp(self))`.
     #[inline(always)]
     fn softplus(self) -> Self {
         self.relu() + (-self.abs()).exp().ln_1p()
+    }
+
+    /// `ln(1 + exp(self))` and `ln(1 + exp(-self))`.
+    #[inline(always)]
+    fn softpluses(self) -> [Self; 2] {
+        [self.softplus(), (-self).softplus()]
     }
 
     /// The hyperbolic tangent.
@@ -152,6 +164,17 @@ pub trait Real:
 
     /// ln 2 to the precision of the type.
     fn ln_2() -> Self;
+}
+
+/// Adding 1.5·2⁵² leaves the nearest integer in the low bits of the sum.
+const INTEGER: f64 = 6_755_399_441_055_744.0;
+/// The bits of √½.
+const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
+
+/// 2ⁿ for the n in the low bits, −1022 ≤ n ≤ 1023.
+#[inline(always)]
+fn power_of_two(n: u64) -> f64 {
+    f64::from_bits((n << 52).wrapping_add(1.0f64.to_bits()))
 }
 
 /// A polynomial from its coefficients, that of the highest power last.

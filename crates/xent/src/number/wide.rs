@@ -4,11 +4,9 @@
 //! over them vectorise and give the same bits on every machine. Each is good to about 2 ulp of
 //! `f64`, except where it says otherwise: twenty-nine binary digits more than `f32` holds.
 
-use super::{Real, polynomial};
+use super::{INTEGER, Real, SQRT_HALF, polynomial, power_of_two};
 use std::f64::consts::{LN_2, LOG2_E};
 
-/// Adding 1.5·2⁵² leaves the nearest integer in the low bits of the sum.
-const INTEGER: f64 = 6_755_399_441_055_744.0;
 /// ln 2 to 33 bits, so that its product with an exponent is exact, and the rest.
 const LN_2_HIGH: f64 = 0.693_147_180_369_123_8;
 const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
@@ -104,16 +102,9 @@ fn ln_1p_of_share(x: f64) -> f64 {
     x * polynomial(&LN_1P, x)
 }
 
-/// 2ⁿ for the n in the low bits, −1022 ≤ n ≤ 1023.
-#[inline(always)]
-fn power_of_two(n: u64) -> f64 {
-    f64::from_bits((n << 52).wrapping_add(1.0f64.to_bits()))
-}
-
 /// `x = 2ᵏ m` with √½ ≤ m < √2, for positive finite x.
 #[inline(always)]
 fn split_exponent(x: f64) -> (f64, f64) {
-    const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
     let subnormal = x < f64::MIN_POSITIVE;
     let x = if subnormal { x * (1u64 << 54) as f64 } else { x };
     let bits = x.to_bits();
