@@ -66,6 +66,8 @@ impl<R: Real> Class<R> {
 ///
 /// impl Classwise for Humble {
 ///     const LINK: Link = Link::Softmax;
+///
+///     #[inline(always)]
 ///     fn value<R: Real>(&self, class: Class<R>) -> R {
 ///         -(class.target * class.score) * (class.probability.square() + 1.0)
 ///     }
