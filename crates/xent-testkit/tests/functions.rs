@@ -55,6 +55,25 @@ fn functions_of_logits_are_exact() {
 }
 
 #[test]
+fn log_odds_are_exact() {
+    let mut rng = Rng::with_seed(4);
+    for _ in 0..300 {
+        let small = 10f64.powf(-300.0 * rng.f64());
+        for p in [small, 1.0 - small, rng.f64(), 0.5 + small, 0.5 - small, 0.25 - small.min(0.2)] {
+            let log_odds = information::logit(p);
+            if (0.0..1.0).contains(&p) && log_odds != 0.0 {
+                assert_exact(log_odds, "log(prediction) - log1p(-prediction)", &[p], &[]);
+            }
+        }
+    }
+    let ends = [0.0, 1.0].map(information::logit);
+    assert_eq!(ends, [f64::NEG_INFINITY, f64::INFINITY]);
+    for outside in [-0.1, 1.1, f64::NAN] {
+        assert!(information::logit(outside).is_nan());
+    }
+}
+
+#[test]
 fn the_jacobian_of_the_softmax_is_its_derivative() {
     let mut rng = Rng::with_seed(2);
     for _ in 0..50 {

@@ -20,6 +20,27 @@ pub fn sigmoid<T: Element>(x: T) -> T {
     T::narrow(x.widen().sigmoid())
 }
 
+/// The log-odds ln(p / (1 − p)) of a probability, of which [`sigmoid`] is the inverse: −∞ at 0, ∞ at
+/// 1, and NaN outside [0, 1].
+///
+/// ```
+/// assert_eq!(xent::information::logit(0.5), 0.0);
+/// assert_eq!(xent::information::logit(0.75), 3f64.ln());
+/// ```
+pub fn logit<T: Element>(p: T) -> T {
+    let p = p.widen();
+    let half = T::Wide::constant(0.5);
+    let others = T::Wide::ONE - p;
+    let (less, more) = (p.if_less(half, p, others), p.if_less(half, others, p));
+    // The two logarithms cancel near the middle, and the quotient overflows near the ends.
+    let magnitude = less.if_less(
+        T::Wide::constant(0.25),
+        (-less).ln_1p() - less.ln(),
+        ((more - less) / less).ln_1p(),
+    );
+    T::narrow(p.if_less(half, -magnitude, magnitude))
+}
+
 /// ln(1 + eˣ), which is −ln sigmoid(−x).
 ///
 /// ```
