@@ -1,5 +1,6 @@
-use crate::canvas::{self, Area};
+use crate::canvas::{self, Area, Drawing};
 use crate::{IntervalChart, LineChart, NothingToDraw};
+use plotters::prelude::DrawingBackend;
 
 /// A chart.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,18 +25,19 @@ impl Chart {
     /// # Errors
     /// There is no finite value.
     pub fn drawing(&self) -> Result<String, NothingToDraw> {
-        canvas::svg(self.size(), |area| self.draw(area))
+        canvas::svg(self)
     }
+}
 
-    /// Width and height in units.
-    pub(crate) fn size(&self) -> (i32, i32) {
+impl Drawing for Chart {
+    fn size(&self) -> (i32, i32) {
         match self {
-            Self::Lines(chart) => chart.size(),
+            Self::Lines(_) => LineChart::SIZE,
             Self::Intervals(chart) => chart.size(),
         }
     }
 
-    pub(crate) fn draw(&self, area: &Area) -> Result<(), NothingToDraw> {
+    fn draw<B: DrawingBackend>(&self, area: &Area<B>) -> Result<(), NothingToDraw> {
         match self {
             Self::Lines(chart) => chart.draw(area),
             Self::Intervals(chart) => chart.draw(area),

@@ -1,6 +1,6 @@
 use crate::NothingToDraw;
-use crate::axis::{decimals, range, tick};
-use crate::canvas::{Area, UNIT, WIDTH, line, text};
+use crate::axis::{Numbers, decimals, range};
+use crate::canvas::{Area, UNIT, WIDTH, label, line, text};
 use crate::palette::{Colour, INK, RULE, SOFT};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -41,8 +41,9 @@ impl IntervalChart {
         self.intervals.iter().enumerate().filter(move |(_, interval)| is_finite(interval))
     }
 
-    pub(crate) fn draw(&self, area: &Area) -> Result<(), NothingToDraw> {
+    pub(crate) fn draw<B: DrawingBackend>(&self, area: &Area<B>) -> Result<(), NothingToDraw> {
         let x = range(self.finite().flat_map(|(_, interval)| interval.ends()), 0.05)?;
+        let numbers = Numbers::of(&x, TICKS);
         let lines = self.finite().count() as f64;
         let mut chart = ChartBuilder::on(area)
             .margin_top(8 * UNIT)
@@ -54,20 +55,20 @@ impl IntervalChart {
             .disable_y_mesh()
             .disable_y_axis()
             .light_line_style(TRANSPARENT)
-            .bold_line_style(line(1, RULE))
-            .axis_style(line(1, SOFT))
+            .bold_line_style(line(1.0, RULE))
+            .axis_style(line(1.0, SOFT))
             .set_all_tick_mark_size(4 * UNIT)
-            .x_labels(6)
-            .x_label_formatter(&|value| tick(*value, &x))
+            .x_labels(TICKS)
+            .x_label_formatter(&|value| numbers.text(*value))
             .x_desc(&self.x)
             .label_style(text(12.0, SOFT))
             .axis_desc_style(text(12.0, SOFT))
             .draw()?;
         for (row, (position, interval)) in self.finite().enumerate() {
             let (name_y, mark_y) = (row as f64 + 0.3, row as f64 + 0.68);
-            let style = line(3, Colour::of_curve(position));
+            let style = line(3.0, Colour::of_curve(position));
             let [low, high] = interval.ends();
-            let name = text(13.0, INK).pos(Pos::new(HPos::Left, VPos::Center));
+            let name = label(13.0, INK);
             let value = text(12.0, SOFT).pos(Pos::new(HPos::Right, VPos::Center));
             let mean = (interval.mean, mark_y);
             chart.draw_series([PathElement::new([(low, mark_y), (high, mark_y)], style)])?;
@@ -78,6 +79,8 @@ impl IntervalChart {
         Ok(())
     }
 }
+
+const TICKS: usize = 6;
 
 impl Interval {
     fn ends(&self) -> [f64; 2] {

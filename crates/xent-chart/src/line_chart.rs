@@ -1,8 +1,9 @@
-use crate::axis::{range, tick, ticks};
-use crate::canvas::{Area, UNIT, WIDTH, line, text};
+use crate::axis::{Numbers, range, ticks, whole, without_poles};
+use crate::canvas::{Area, UNIT, WIDTH, line, text, text_width};
 use crate::palette::{Colour, RULE, SOFT};
 use crate::{NothingToDraw, Series};
 use plotters::prelude::*;
+use std::ops::Range;
 
 /// Curves over a common axis.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +19,8 @@ pub struct LineChart {
     /// What solid and what dashed curves are, if that distinguishes curves of one name; the legend
     /// then has each name once.
     pub styles: Option<[String; 2]>,
+    /// Whether curves may run away, as at a pole; the vertical axis then shows the rest.
+    pub poles: bool,
 }
 
 impl LineChart {
@@ -32,56 +35,83 @@ impl LineChart {
         names
     }
 
-    pub(crate) fn size(&self) -> (i32, i32) {
-        (WIDTH, 280 * UNIT)
+    pub(crate) const SIZE: (i32, i32) = (WIDTH, 280 * UNIT);
+
+    pub(crate) fn axes(&self) -> Result<[Range<f64>; 2], NothingToDraw> {
+        let heights = self.series.iter().flat_map(Series::finite).map(|point| point.1);
+        let y = match self.poles {
+            true => range(without_poles(heights), 0.05),
+            false => range(heights, 0.05),
+        };
+        // Also where the curve is nowhere to be seen.
+        let places = self.series.iter().flat_map(|series| &series.points).map(|point| point.0);
+        Ok([range(places.filter(|place| place.is_finite()), 0.0)?, y?])
     }
 
-    pub(crate) fn draw(&self, area: &Area) -> Result<(), NothingToDraw> {
-        let finite = || self.series.iter().flat_map(Series::finite);
-        let x = range(finite().map(|point| point.0), 0.0)?;
-        let y = range(finite().map(|point| point.1), 0.05)?;
+    pub(crate) fn draw<B: DrawingBackend>(&self, area: &Area<B>) -> Result<(), NothingToDraw> {
+        let [x, y] = self.axes()?;
+        let x_ticks = self.x_ticks(&x);
+        let [x_numbers, y_numbers] = [Numbers::of(&x, x_ticks), Numbers::of(&y, Y_TICKS)];
+        let numbers = text(12.0, SOFT);
+        let widths = ticks(&y, Y_TICKS)
+            .into_iter()
+            .map(|value| text_width(&y_numbers.text(value), &numbers));
+        let number_width = widths.max().unwrap_or(0);
         let mut chart = ChartBuilder::on(area)
             .margin_top(10 * UNIT)
             .margin_right(12 * UNIT)
             .x_label_area_size(44 * UNIT)
-            .y_label_area_size(62 * UNIT)
+            .y_label_area_size(number_width + 36 * UNIT)
             .build_cartesian_2d(x.clone(), y.clone())?;
         chart
             .configure_mesh()
             .disable_x_mesh()
             .light_line_style(TRANSPARENT)
-            .bold_line_style(line(1, RULE))
-            .axis_style(line(1, SOFT))
+            .bold_line_style(line(1.0, RULE))
+            .axis_style(line(1.0, SOFT))
             .set_all_tick_mark_size(4 * UNIT)
-            .x_labels(ticks(&x))
-            .y_labels(6)
-            .x_label_formatter(&|value| tick(*value, &x))
-            .y_label_formatter(&|value| tick(*value, &y))
+            .x_labels(x_ticks)
+            .y_labels(Y_TICKS)
+            .x_label_formatter(&|value| x_numbers.text(*value))
+            .y_label_formatter(&|value| y_numbers.text(*value))
             .x_desc(&self.x)
             .y_desc(&self.y)
-            .label_style(text(12.0, SOFT))
+            .label_style(numbers)
             .axis_desc_style(text(12.0, SOFT))
             .draw()?;
         for series in &self.series {
-            let style = line(2, Colour::of_curve(series.colour));
-            for run in series.runs() {
-                if series.dots {
-                    let dot = |&point| Circle::new(point, 2 * UNIT, style.filled());
-                    chart.draw_series(run.iter().map(dot))?;
-                } else if let [point] = run {
-                    chart.draw_series([Circle::new(*point, 3 * UNIT, style.filled())])?;
+            let style = line(2.0, Colour::of_curve(series.colour));
+            if series.dots {
+                let dot = |point| Circle::new(point, 2 * UNIT, style.filled());
+                let seen = series.finite().filter(|point| y.start <= point.1 && point.1 <= y.end);
+                chart.draw_series(seen.map(dot))?;
+                continue;
+            }
+            for run in series.runs_within(&y) {
+                if let [point] = run[..] {
+                    chart.draw_series([Circle::new(point, 3 * UNIT, style.filled())])?;
                 } else if series.dashed {
-                    let points = run.iter().copied();
                     let (dash, gap) = (6 * UNIT as u32, 4 * UNIT as u32);
-                    chart.draw_series(DashedLineSeries::new(points, dash, gap, style))?;
+                    chart.draw_series(DashedLineSeries::new(run, dash, gap, style))?;
                 } else {
-                    chart.draw_series(LineSeries::new(run.iter().copied(), style))?;
+                    chart.draw_series(LineSeries::new(run, style))?;
                 }
             }
         }
         Ok(())
     }
+
+    fn x_ticks(&self, x: &Range<f64>) -> usize {
+        const MOST: usize = 8;
+        let mut points = self.series.iter().flat_map(Series::finite);
+        match points.all(|point| point.0.fract() == 0.0) {
+            true => whole(x, MOST),
+            false => MOST,
+        }
+    }
 }
+
+const Y_TICKS: usize = 6;
 
 #[cfg(test)]
 mod tests {
@@ -99,6 +129,7 @@ mod tests {
                 ..Series::default()
             }],
             styles: None,
+            poles: false,
         }
     }
 
@@ -135,6 +166,7 @@ mod tests {
         let curve = format!("stroke=\"#0072B2\" stroke-width=\"{}\" points", 2 * UNIT);
         assert_eq!(svg.matches(&curve).count(), 1);
         assert_eq!(svg.matches("<circle").count(), 1);
+        assert_eq!(lines(&points).axes().unwrap()[0], 1.0..5.0);
     }
 
     #[test]

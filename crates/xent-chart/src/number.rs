@@ -1,14 +1,21 @@
 /// A number to six digits, for readers.
 pub fn short(number: f64) -> String {
-    const DIGITS: i32 = 6;
+    rounded(number, 6)
+}
+
+/// A number to a few digits.
+pub fn rounded(number: f64, digits: u8) -> String {
+    let most = i32::from(digits.max(1));
     if !number.is_finite() {
         return number.to_string().to_lowercase();
     }
-    let scientific = format!("{number:.*e}", DIGITS as usize - 1);
+    let scientific = format!("{number:.*e}", most as usize - 1);
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     match exponent {
-        -4..DIGITS => without_zeros(&format!("{number:.*}", (DIGITS - 1 - exponent) as usize)),
+        -4.. if exponent < most => {
+            without_zeros(&format!("{number:.*}", (most - 1 - exponent) as usize))
+        }
         _ => format!("{}e{exponent}", without_zeros(digits)),
     }
 }
@@ -39,5 +46,6 @@ mod tests {
         for (number, text) in cases {
             assert_eq!(short(number), text);
         }
+        assert_eq!(rounded(2f64.sqrt(), 4), "1.414");
     }
 }

@@ -1,3 +1,4 @@
+use anstyle::{Ansi256Color, Style};
 use plotters::style::RGBColor;
 use std::fmt::{self, Display};
 
@@ -12,7 +13,7 @@ pub(crate) struct Colour {
 
 /// Red, green and blue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Rgb(u8, u8, u8);
+pub(crate) struct Rgb(u8, u8, u8);
 
 /// What is behind the drawing.
 pub(crate) const PAPER: Colour =
@@ -43,12 +44,48 @@ impl Colour {
     pub(crate) fn of_curve(index: usize) -> Self {
         CURVES[index % CURVES.len()]
     }
+
+    /// The colour in a terminal, whose background is dark or light.
+    pub(crate) fn in_terminal(self) -> Style {
+        Ansi256Color::from(self.dark).on_default()
+    }
 }
 
 impl From<Colour> for RGBColor {
-    fn from(Colour { light: Rgb(r, g, b), .. }: Colour) -> Self {
+    fn from(colour: Colour) -> Self {
+        colour.light.into()
+    }
+}
+
+impl From<Rgb> for RGBColor {
+    fn from(Rgb(r, g, b): Rgb) -> Self {
         Self(r, g, b)
     }
+}
+
+/// The colour of terminals that is nearest, of the 216 that they mix themselves.
+impl From<Rgb> for Ansi256Color {
+    fn from(Rgb(r, g, b): Rgb) -> Self {
+        const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+        let nearest = |part: u8| {
+            (0..6).min_by_key(|&level| LEVELS[usize::from(level)].abs_diff(part)).unwrap_or(0)
+        };
+        Self(16 + 36 * nearest(r) + 6 * nearest(g) + nearest(b))
+    }
+}
+
+/// From little to much, light to dark, in a single hue that every reader sees.
+const RAMP: [Rgb; 3] = [Rgb(0xF7, 0xFB, 0xFF), Rgb(0x9E, 0xCA, 0xE1), Rgb(0x21, 0x71, 0xB5)];
+
+/// The colour of a share between 0 and 1.
+pub(crate) fn ramp(share: f64) -> Rgb {
+    let position = share.clamp(0.0, 1.0) * (RAMP.len() - 1) as f64;
+    let index = (position as usize).min(RAMP.len() - 2);
+    let (Rgb(r, g, b), Rgb(r1, g1, b1)) = (RAMP[index], RAMP[index + 1]);
+    let mixed = |a: u8, b: u8| {
+        (f64::from(a) + (f64::from(b) - f64::from(a)) * (position - index as f64)).round() as u8
+    };
+    Rgb(mixed(r, r1), mixed(g, g1), mixed(b, b1))
 }
 
 impl Display for Rgb {

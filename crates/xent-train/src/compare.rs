@@ -374,6 +374,7 @@ impl Comparison {
             y: metric.to_owned(),
             series: self.losses.iter().enumerate().map(series).collect(),
             styles: None,
+            poles: false,
         });
         let own = |(colour, loss): (usize, &Contender)| {
             let curve = |name: &str, dashed, value: fn(&Epoch) -> Option<f64>| {
@@ -388,6 +389,7 @@ impl Comparison {
                     curve("validation", true, |epoch| epoch.validation_loss),
                 ],
                 styles: None,
+                poles: false,
             })
         };
         let row = |loss: &Contender| [vec![loss.loss.clone()], loss.costs()].concat();

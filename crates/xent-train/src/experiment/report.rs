@@ -98,6 +98,7 @@ fn calibration(metrics: &Classification) -> Section {
         y: "share of hits".to_owned(),
         series: vec![observed, marks, ideal],
         styles: None,
+        poles: false,
     });
     let text = format!(
         "Where the model says a probability, that share of its predictions should be hits; the \
@@ -136,6 +137,7 @@ fn residuals(residuals: &[(f64, f64)]) -> Section {
         y: "target − prediction".to_owned(),
         series: vec![dots, zero],
         styles: None,
+        poles: false,
     });
     section("Residuals", Block::Charts(vec![chart]))
 }
@@ -154,7 +156,7 @@ fn curves(prepared: &Prepared, trained: &Trained) -> Section {
     };
     let chart = |y: &str, series| {
         let (title, x, y) = (format!("{y} by epoch"), "epoch".to_owned(), y.to_owned());
-        Chart::Lines(LineChart { title, x, y, series, styles: None })
+        Chart::Lines(LineChart { title, x, y, series, styles: None, poles: false })
     };
     let training = curve("training", false, |epoch| Some(epoch.train_loss));
     let validation = curve("validation", true, |epoch| epoch.validation_loss);

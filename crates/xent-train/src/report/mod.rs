@@ -194,7 +194,7 @@ fn legend(chart: &LineChart) -> Markup {
             @for series in chart.legend() {
                 @let dashed = series.dashed && chart.styles.is_none();
                 li {
-                    i.dashed[dashed] style=(format!("color:{}", curve_colour(series.colour))) {}
+                    i.dashed[dashed].dot[series.dots] style=(format!("color:{}", curve_colour(series.colour))) {}
                     (series.name)
                 }
             }
@@ -222,6 +222,7 @@ mod tests {
                 ..Series::default()
             }],
             styles: None,
+            poles: false,
         }
     }
 
