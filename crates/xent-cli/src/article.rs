@@ -6,10 +6,12 @@
 
 use crate::example::Example;
 use crate::failure::{Failure, Result};
+use crate::plot::usual_figure;
 use include_dir::{Dir, include_dir};
 use std::collections::HashMap;
 use xent::catalogue::{Page, Parameter};
 use xent::{Catalogued, Loss};
+use xent_chart::Figure;
 
 /// A language of the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -23,11 +25,12 @@ pub(crate) enum Language {
 static CHINESE_PAGES: Dir = include_dir!("$CARGO_MANIFEST_DIR/pages/zh");
 
 /// The headings and labels, and what they are in Chinese.
-const CHINESE: [(&str, &str); 14] = [
+const CHINESE: [(&str, &str); 15] = [
     ("Formula", "公式"),
     ("Parameters", "参数"),
     ("Derivation", "推导"),
     ("Worked numbers", "算例"),
+    ("Curve", "曲线"),
     ("When to use", "适用场景"),
     ("Pitfalls", "注意事项"),
     ("Elsewhere", "其他库"),
@@ -74,6 +77,8 @@ pub(crate) enum Section<'a> {
         command: String,
         table: String,
     },
+    /// Value and gradient.
+    Curve(Figure),
 }
 
 impl<'a> Article<'a> {
@@ -125,6 +130,7 @@ impl<'a> Article<'a> {
                 let example = Example::usual(self.loss);
                 let table = example.numbers()?;
                 sections.push(Section::Numbers { command: example.command(), table });
+                sections.push(Section::Curve(usual_figure(self.loss)?));
             }
         }
         Ok(sections)

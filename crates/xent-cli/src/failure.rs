@@ -1,5 +1,6 @@
 //! Why a command fails.
 
+use xent_chart::NothingToDraw;
 use xent_train::error::{DataError, RunError};
 use xent_train::experiment::ExperimentError;
 use xent_train::score::ScoreError;
@@ -25,6 +26,9 @@ pub(crate) enum Failure {
     /// A table of predictions cannot be scored.
     #[error(transparent)]
     Score(#[from] ScoreError),
+    /// There is no curve to draw.
+    #[error("{0}; choose another --range")]
+    Drawing(#[from] NothingToDraw),
     /// The user has ended it, and it can go on.
     #[error("{0}")]
     Interrupted(String),

@@ -3,6 +3,7 @@
 mod advise;
 mod article;
 mod compare;
+mod curve;
 mod example;
 mod failure;
 mod interrupt;
@@ -10,6 +11,8 @@ mod list;
 mod markdown;
 mod numbers;
 mod page;
+mod plane;
+mod plot;
 mod progress;
 mod recipe;
 mod run_directory;
@@ -36,6 +39,7 @@ struct Arguments {
 enum Command {
     List(list::List),
     Explain(page::Explain),
+    Plot(plot::Plot),
     Advise(advise::Advise),
     Train(train::Train),
     Compare(compare::Compare),
@@ -89,6 +93,7 @@ fn run(command: &Command, output: &mut Output) -> Result {
     match command {
         Command::List(list) => list.run(output),
         Command::Explain(explain) => explain.run(output),
+        Command::Plot(plot) => plot.run(output),
         Command::Advise(advise) => advise.run(output),
         Command::Train(train) => train.run(output),
         Command::Compare(compare) => compare.run(output),

@@ -24,6 +24,8 @@ pub(crate) fn print(article: &Article, output: &mut Output) -> Result {
                 let table = strip_str(table.trim_end()).to_string();
                 ("Worked numbers", format!("```text\n$ {command}\n{table}\n```"))
             }
+            // A block of HTML, which ends at the first empty line.
+            Section::Curve(figure) => ("Curve", format!("<div>\n{}</div>", figure.svg()?)),
         };
         writeln!(output, "\n## {}\n\n{text}", language.label(heading))?;
     }

@@ -4,7 +4,10 @@ use crate::article::{Article, Language, Section};
 use crate::example::{Dtype, Example};
 use crate::failure::Result;
 use crate::markdown;
-use crate::terminal::{CODE, HEADING, NAME, Output, QUIET, TITLE, formula, hanging, wrapped};
+use crate::terminal::{
+    CODE, HEADING, NAME, Output, QUIET, TITLE, formula, hanging, width, wrapped,
+};
+use anstream::ColorChoice;
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -90,6 +93,11 @@ fn print(article: &Article, output: &mut Output) -> Result {
                 let command = format!("{QUIET}${QUIET:#} {CODE}{command}{CODE:#}");
                 let text = format!("{command}\n{}", table.trim_end());
                 ("Worked numbers", textwrap::indent(&text, "  "))
+            }
+            Section::Curve(figure) => {
+                let colours = output.current_choice() != ColorChoice::Never;
+                let text = figure.text(width() - 2, colours)?;
+                ("Curve", textwrap::indent(text.trim_end(), "  "))
             }
         };
         // An example is only code, which is in Rust.

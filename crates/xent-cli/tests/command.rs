@@ -91,11 +91,12 @@ fn every_loss_has_a_page() {
         let explain = ["explain", entry.name, "--lang", language];
         let page = printed(here(), &explain);
         let headings = match language {
-            "zh" => ["公式", "推导", "算例", "适用场景", "注意事项", "其他库", "参考文献"],
+            "zh" => ["公式", "推导", "算例", "曲线", "适用场景", "注意事项", "其他库", "参考文献"],
             _ => [
                 "Formula",
                 "Derivation",
                 "Worked numbers",
+                "Curve",
                 "When to use",
                 "Pitfalls",
                 "Elsewhere",
@@ -127,6 +128,105 @@ fn worked_numbers_can_be_shown_again() {
             assert!(page.contains(line), "{}: {line}", entry.name);
         }
     }
+}
+
+#[test]
+fn every_loss_can_be_drawn_against_what_its_predictions_are() {
+    let quantities = ["--show", "value,gradient,curvature"];
+    let mut drawn = 0;
+    for entry in xent::catalogue() {
+        for against in ["usual", "logit", "prediction", "residual", "probability"] {
+            let mut plot = vec!["plot", entry.name, "--points", "101"];
+            plot.extend(quantities);
+            plot.extend(["--against", against].into_iter().filter(|_| against != "usual"));
+            let output = xent(here(), &plot);
+            if output.status.code() == Some(0) {
+                let picture = String::from_utf8(output.stdout).unwrap();
+                assert!(picture.lines().all(|line| line.chars().count() <= 80), "{picture}");
+                assert!(
+                    picture.contains(|dots| ('\u{2801}'..='\u{28ff}').contains(&dots)),
+                    "{picture}"
+                );
+                assert!(!picture.contains('\u{1b}'), "{picture}");
+                drawn += 1;
+            } else {
+                assert_ne!(against, "usual", "{}", entry.name);
+                let complaint = complaint(here(), &plot);
+                assert!(complaint.contains(&format!("--against {against}: the")), "{complaint}");
+            }
+        }
+    }
+    assert!(drawn > 3 * xent::catalogue().len(), "{drawn}");
+}
+
+/// What is drawn is what the library computes.
+#[test]
+fn the_points_of_curves_are_those_of_the_losses() {
+    let ln2 = 2f64.ln();
+    let middle = |arguments: &[&str], quantity: &str| {
+        let json = json(&printed(here(), &[&["plot"], arguments, &["--json"]].concat()));
+        let points = json["x"].as_array().unwrap().len();
+        json["curves"][0][quantity][points / 2].clone()
+    };
+    let cases: [(&[&str], &str, f64); 9] = [
+        (&["cross_entropy"], "value", ln2),
+        (&["cross_entropy", "--against", "probability"], "value", ln2),
+        (&["cross_entropy", "--classes", "4"], "value", 2.0 * ln2),
+        (
+            &["cross_entropy", "--classes", "4", "--range", "0..0.5", "--against", "probability"],
+            "value",
+            2.0 * ln2,
+        ),
+        (&["cross_entropy", "--target", "0.25"], "gradient", 0.25),
+        (&["nll"], "value", ln2),
+        (&["hinge", "--target=-1"], "gradient", 1.0),
+        (&["huber:delta=2", "--range", "-6..14"], "gradient", 2.0),
+        (&["mse", "--against", "prediction", "--target", "2"], "value", 4.0),
+    ];
+    for (arguments, quantity, expected) in cases {
+        let got = middle(arguments, quantity).as_f64().unwrap();
+        assert!((got - expected).abs() < 1e-14, "{arguments:?}: {got}");
+    }
+    let ends = json(&printed(here(), &["plot", "bce", "--json"]));
+    assert_eq!(ends["curves"][0]["value"][0], "inf");
+    assert_eq!(ends["curves"][0]["value"][400], 0.0);
+    let both = json(&printed(here(), &["plot", "ce", "mse_softmax", "--json"]));
+    assert!(both["curves"][1]["loss"] == "mse_softmax" && both["curves"][1]["gradient"].is_null());
+}
+
+/// Where the model is sure and wrong, MSE behind a softmax hardly pulls, and cross-entropy does.
+#[test]
+fn losses_are_drawn_over_the_plane_of_two_logits() {
+    let plane = ["plot", "mse_softmax", "cross_entropy", "--plane", "--at=0,8"];
+    let points = json(&printed(here(), &[&plane[..], &["--json"]].concat()));
+    let norm = |loss: usize| {
+        let entry = |class: usize| points["losses"][loss]["gradient"][class].as_f64().unwrap();
+        entry(0).hypot(entry(1))
+    };
+    assert!(norm(0) < 2e-3 && norm(1) > 1.4, "{points}");
+    let map = printed(here(), &plane);
+    assert!(map.lines().all(|line| line.chars().count() <= 80), "{map}");
+    assert!(map.contains("█") && map.contains('X') && map.contains("gradient norm 1.414"), "{map}");
+}
+
+#[test]
+fn pictures_are_files_of_the_kind_that_their_name_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for plot in [&["plot", "huber", "mse"][..], &["plot", "ce", "--plane", "--at=1,2"]] {
+        for (name, start) in [("a.svg", &b"<svg width"[..]), ("b.PNG", b"\x89PNG\r\n\x1a\n")] {
+            assert_eq!(printed(folder, &[plot, &["-o", name]].concat()), "");
+            assert!(fs::read(folder.join(name)).unwrap().starts_with(start), "{name}");
+        }
+    }
+    assert_eq!(names(folder), ["a.svg", "b.PNG"]);
+    let svg = fs::read_to_string(folder.join("a.svg")).unwrap();
+    assert!(svg.contains("cross_entropy") && svg.contains("at (1, 2): loss 1.313"), "{svg}");
+    let same = fs::read(folder.join("b.PNG")).unwrap();
+    complaint(folder, &["plot", "bce", "-o", "b.PNG", "--range", "0..2"]);
+    assert!(complaint(folder, &["plot", "mse", "-o", "no/c.svg"]).contains("no/c.svg"));
+    assert_eq!(fs::read(folder.join("b.PNG")).unwrap(), same);
+    assert_eq!(names(folder), ["a.svg", "b.PNG"]);
 }
 
 #[test]
@@ -169,7 +269,7 @@ fn an_example_is_worked_step_by_step() {
 
 #[test]
 fn mistakes_in_arguments_are_one_line() {
-    let cases: [(&[&str], &str); 17] = [
+    let cases: [(&[&str], &str); 28] = [
         (&["explain", "hubber"], "did you mean 'huber'?"),
         (&["explain", "huber:delta=-1"], "delta is -1, but must be in (0, ∞)"),
         (&["explain", "huber:gamma=1"], "huber has no parameter 'gamma'; it has delta"),
@@ -187,6 +287,17 @@ fn mistakes_in_arguments_are_one_line() {
         (&["train", "iris", "--class-weights", "1,2"], "2 class weights for 3 classes"),
         (&["train", "iriss"], "did you mean `iris`?"),
         (&["compare", "iris", "--seeds", "0"], "--seeds must be at least 1"),
+        (&["plot", "hubber"], "did you mean 'huber'?"),
+        (&["plot", "mse", "--range", "3..3"], "there is nothing between 3 and 3; write FROM..TO"),
+        (&["plot", "mse", "--range", "-3"], "write FROM..TO, as -6..6"),
+        (&["plot", "mse", "--range", "0..inf"], "inf is not finite"),
+        (&["plot", "bce", "--range", "0..2"], "a probability is in 0..1"),
+        (&["plot", "mse", "ce"], "mean_squared_error is drawn against residual"),
+        (&["plot", "hinge", "--target", "0"], "targets[0] is 0"),
+        (&["plot", "mse", "--against", "logit"], "are of the kind `real`; its curve is against"),
+        (&["plot", "mse", "-o", "loss.pdf"], "loss.pdf: the name of a picture must end in .svg"),
+        (&["plot", "mse", "--plane"], "--plane is over the logits of two classes"),
+        (&["plot", "ce", "--plane", "--at=1,20"], "--at 1,20 is outside of the plane, -10..10"),
     ];
     let folder = tempfile::tempdir().unwrap();
     for (arguments, expected) in cases {
@@ -353,7 +464,7 @@ fn losses_are_compared_and_reported() {
 
 #[test]
 fn a_reader_that_stops_is_no_error() {
-    for arguments in [&["list"][..], &["list", "--json"], &["explain", "huber"]] {
+    for arguments in [&["list"][..], &["list", "--json"], &["explain", "huber"], &["plot", "mse"]] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_xent"))
             .args(arguments)
             .stdout(Stdio::piped())
