@@ -19,6 +19,8 @@ def main(command, out):
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(CHAPTERS, source, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     losses = json.loads(said(command, "list", "--json"))
+    plane = ["plot", "mse_softmax", "cross_entropy", "--plane", "--at=0,8"]
+    said(command, *plane, "--out", str(source / "plane.svg"))
     for language, folder in LANGUAGES.items():
         pages = source / folder / "losses"
         pages.mkdir(parents=True)
