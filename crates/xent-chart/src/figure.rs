@@ -142,7 +142,14 @@ impl Figure {
 
     fn legend_rows(&self) -> i32 {
         match &self.panels {
-            Panels::Maps(..) => 1,
+            // A single map is narrower than what there is to say.
+            Panels::Maps(maps, _) => {
+                if maps.len() == 1 {
+                    2
+                } else {
+                    1
+                }
+            }
             Panels::Curves(_) => self.places().last().map_or(0, |(_, row, _)| row + 1),
         }
     }
@@ -150,9 +157,13 @@ impl Figure {
     /// Columns and rows of panels, and the size of each.
     fn grid(&self) -> (i32, i32, (i32, i32)) {
         let (count, size) = match &self.panels {
-            Panels::Curves(charts) if charts.len() < COLUMNS => (charts.len(), LineChart::SIZE),
-            Panels::Curves(charts) => (charts.len(), (360 * UNIT, 260 * UNIT)),
-            Panels::Maps(maps, _) => (maps.len(), HeatMap::SIZE),
+            Panels::Curves(charts) if charts.len() < 2 => (charts.len(), LineChart::SIZE),
+            // Two of them fill a page of text.
+            Panels::Curves(charts) => (charts.len(), (350 * UNIT, 260 * UNIT)),
+            Panels::Maps(maps, _) => {
+                let sizes = maps.iter().map(HeatMap::size);
+                (maps.len(), sizes.max_by_key(|size| size.1).unwrap_or_default())
+            }
         };
         let columns = count.clamp(1, COLUMNS);
         (columns as i32, count.div_ceil(columns) as i32, size)
@@ -252,7 +263,7 @@ impl Figure {
         write(&scale.name, &mut x)?;
         let [least, greatest] = scale.ends();
         write(&least, &mut x)?;
-        let (width, height) = (20 * UNIT, 7 * UNIT);
+        let (width, height) = (13 * UNIT, 7 * UNIT);
         let start = x;
         for band in 0..BANDS {
             let fill = RGBColor::from(band_colour(band)).filled();
@@ -265,8 +276,11 @@ impl Figure {
         area.draw(&PathElement::new(frame, line(1.0, SOFT)))?;
         x += GAP;
         write(&greatest, &mut x)?;
-        x += 2 * GAP;
-        write(&scale.arrows, &mut x)?;
+        let (x, y) = match self.legend_rows() {
+            1 => (x + 2 * GAP, y),
+            _ => (MARGIN, y + LEGEND),
+        };
+        area.draw(&Text::new(scale.arrows.clone(), (x, y), label(13.0, INK)))?;
         Ok(())
     }
 }

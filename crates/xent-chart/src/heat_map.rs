@@ -72,10 +72,9 @@ pub(crate) fn band_colour(band: usize) -> crate::palette::Rgb {
     ramp(band as f64 / (BANDS - 1) as f64)
 }
 
-const SIDE: i32 = 330 * UNIT;
-/// How many lines there is room for.
-const NOTES: usize = 2;
-const HEAD: i32 = 64 * UNIT;
+const SIDE: i32 = 290 * UNIT;
+const HEAD: i32 = 30 * UNIT;
+const NOTE: i32 = 17 * UNIT;
 const LEFT: i32 = 56 * UNIT;
 const BELOW: i32 = 44 * UNIT;
 const MARGIN: i32 = 12 * UNIT;
@@ -84,7 +83,13 @@ const MARGIN: i32 = 12 * UNIT;
 type Outline = Vec<(f64, f64)>;
 
 impl HeatMap {
-    pub(crate) const SIZE: (i32, i32) = (LEFT + SIDE + MARGIN, HEAD + SIDE + BELOW);
+    pub(crate) fn size(&self) -> (i32, i32) {
+        (LEFT + SIDE + MARGIN, self.head() + SIDE + BELOW)
+    }
+
+    fn head(&self) -> i32 {
+        HEAD + NOTE * self.notes.len() as i32
+    }
 
     /// How many points the grid has in each direction.
     pub(crate) fn points(&self) -> usize {
@@ -99,12 +104,12 @@ impl HeatMap {
         let axis = &self.range;
         let (numbers, ticks) = (text(12.0, SOFT), Numbers::of(axis, TICKS));
         area.draw(&Text::new(self.title.clone(), (LEFT, 12 * UNIT), label(14.0, INK)))?;
-        for (line, note) in self.notes.iter().take(NOTES).enumerate() {
-            let middle = (LEFT, (32 + 17 * line as i32) * UNIT);
+        for (line, note) in self.notes.iter().enumerate() {
+            let middle = (LEFT, HEAD + UNIT + NOTE * line as i32);
             area.draw(&Text::new(note.clone(), middle, label(12.0, SOFT)))?;
         }
         let mut chart = ChartBuilder::on(area)
-            .margin_top(HEAD)
+            .margin_top(self.head())
             .margin_right(MARGIN)
             .x_label_area_size(BELOW)
             .y_label_area_size(LEFT)

@@ -99,7 +99,7 @@ impl Plane {
             map.arrows = self.arrows(&points, gradient, steepest);
         }
         let (name, greatest) = match shown {
-            Shown::Value => ("loss, as a share of its greatest:", 1.0),
+            Shown::Value => ("loss, share of its greatest:", 1.0),
             Shown::GradientNorm => ("gradient norm:", steepest),
         };
         let scale = Scale {
