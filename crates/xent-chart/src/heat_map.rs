@@ -212,3 +212,22 @@ impl Arrow {
         ])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bands_rise_along_a_slope() {
+        let values = (0..100).map(|i| f64::from(i / 10 + i % 10)).collect();
+        let map = HeatMap { range: -1.0..1.0, values, ..HeatMap::default() };
+        let bands = map.bands(&Scale { greatest: 18.0, ..Scale::default() }).unwrap();
+        let numbers: Vec<usize> = bands.iter().map(|(band, _)| *band).collect();
+        assert_eq!(numbers, (1..BANDS).collect::<Vec<_>>());
+        for (band, outline) in bands {
+            let lowest = outline.iter().map(|(x, y)| x + y).fold(f64::INFINITY, f64::min);
+            let expected = -2.0 + 4.0 * band as f64 / BANDS as f64;
+            assert!((lowest - expected).abs() < 0.05, "{band}: {lowest}");
+        }
+    }
+}
