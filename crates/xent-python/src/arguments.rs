@@ -2,8 +2,8 @@
 //! else in a copy that NumPy makes.
 
 use numpy::{
-    Element, PyArrayDescr, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArray,
-    PyUntypedArrayMethods, dtype,
+    Element, PyArrayDescr, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn,
+    PyUntypedArray, PyUntypedArrayMethods, dtype,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -143,7 +143,6 @@ pub(crate) fn converted<'py>(
 
 /// The kind of the numbers of an array: `f`loat, `i`nteger, `u`nsigned, `b`ool, `V` for bfloat16.
 pub(crate) fn kind(argument: &str, array: &Bound<'_, PyUntypedArray>) -> PyResult<u8> {
-    use numpy::PyArrayDescrMethods;
     let dtype = array.dtype();
     let kind = dtype.kind();
     let known = match kind {
@@ -318,13 +317,11 @@ impl<'py, T: Element + xent::Element + xent::TargetElement<T>> Held<'py, T> {
             return Ok(Self::Values(fitted("targets", object, predictions, axes)?));
         }
         let rows = &reading.rows;
-        if array.cast::<PyArrayDyn<u8>>().is_ok() || kind == b'b' {
-            return Ok(Self::Bytes(fitted("targets", object, rows, None)?));
-        }
-        if array.cast::<PyArrayDyn<i32>>().is_ok() {
-            return Ok(Self::Short(fitted("targets", object, rows, None)?));
-        }
-        Ok(Self::Long(fitted("targets", object, rows, None)?))
+        Ok(match (kind, array.dtype().itemsize()) {
+            (b'b', _) | (b'u', 1) => Self::Bytes(fitted("targets", object, rows, None)?),
+            (b'i', 4) => Self::Short(fitted("targets", object, rows, None)?),
+            _ => Self::Long(fitted("targets", object, rows, None)?),
+        })
     }
 
     pub(crate) fn targets(&self) -> PyResult<Targets<'_, T>> {

@@ -1,8 +1,9 @@
 """A loss as one differentiable operation of PyTorch, which computes value and gradient together."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, is_grad_enabled
 from torch.autograd import forward_ad
+from torch.compiler import is_compiling
 
 from .. import errors
 from . import _operators
@@ -10,6 +11,8 @@ from ._memory import array, arrays, tensor, value_and_grad
 
 DTYPES = frozenset((torch.float32, torch.float64, torch.float16, torch.bfloat16))
 _PLAIN = (Tensor, torch.nn.Parameter)
+_are_transforms_active = torch._C._are_functorch_transforms_active
+_is_tracing = torch._C._is_tracing
 
 
 def fits(input, *others):
@@ -19,13 +22,13 @@ def fits(input, *others):
     for other in others:
         if other is not None and (not other.is_cpu or other.requires_grad):
             return False
-    if torch.compiler.is_compiling():
+    if is_compiling():
         return True
     return (
         type(input) in _PLAIN
-        and not torch._C._are_functorch_transforms_active()
+        and not _are_transforms_active()
         and forward_ad._current_level < 0
-        and not torch.jit.is_tracing()
+        and not _is_tracing()
     )
 
 
@@ -48,13 +51,13 @@ def evaluate(
     or None where it has none.
     """
     how = reduction, ignore_index, axis
-    if not torch.compiler.is_compiling():
+    if not is_compiling():
         return _now(loss, own, input, target, class_weight, sample_weight, how, scale, compat)
     if not isinstance(loss, str):
         return _uncompiled(loss, own, input, target, class_weight, sample_weight, how, scale, compat)
     if compat:
         return own(input)
-    differentiable = input.requires_grad and torch.is_grad_enabled()
+    differentiable = input.requires_grad and is_grad_enabled()
     compute = _operators.value_and_grad if differentiable else _operators.value_alone
     value = compute(input, target, class_weight, sample_weight, loss, *how)[0]
     return value if scale == 1.0 else value * scale
@@ -64,8 +67,8 @@ def _now(loss, own, input, target, class_weight, sample_weight, how, scale, comp
     prepared = _operators.prepared(loss, *how, torch.get_num_threads())
     arguments = arrays(target, class_weight, sample_weight)
     try:
-        if input.requires_grad and torch.is_grad_enabled():
-            value = Fused.apply(input, (loss, prepared, arguments, own, how, scale))
+        if input.requires_grad and is_grad_enabled():
+            value = _apply(input, (loss, prepared, arguments, own, how, scale))
         else:
             value = _result(prepared.value(array(input), *arguments), input.dtype, scale)
     except errors.Error as error:
@@ -103,7 +106,7 @@ class Fused(torch.autograd.Function):
     def backward(ctx, upstream):
         loss, prepared, arguments, own, how, scale = ctx.call
         grad = ctx.grad
-        if torch.is_grad_enabled():
+        if is_grad_enabled():
             return _differentiable_grad(loss, own, ctx.saved_tensors[0], upstream), None
         # The memory of the gradient becomes that of the result; another pass through the same
         # graph computes it anew.
@@ -117,6 +120,10 @@ class Fused(torch.autograd.Function):
         elif scale * upstream.item() == 1.0:
             return grad, None
         return grad.mul_(upstream if scale == 1.0 else upstream * scale), None
+
+
+# As `Fused.apply` where no transform of `torch.func` is active, which `fits` has seen to.
+_apply = super(torch.autograd.Function, Fused).apply
 
 
 def _differentiable_grad(loss, own, input, upstream):

@@ -18,9 +18,13 @@ def array(tensor):
     return tensor.detach().view(torch.int16).numpy().view(ml_dtypes.bfloat16)
 
 
-def arrays(*tensors):
+def arrays(target, class_weight, sample_weight):
     """The memory of each tensor as an array; None for what is left out."""
-    return [None if tensor is None else array(tensor) for tensor in tensors]
+    return (
+        array(target),
+        None if class_weight is None else array(class_weight),
+        None if sample_weight is None else array(sample_weight),
+    )
 
 
 def tensor(array, dtype):
@@ -32,7 +36,11 @@ def tensor(array, dtype):
 
 def value_and_grad(prepared, input, arguments):
     """As the method of a prepared loss, with the gradient as a tensor."""
-    predictions = array(input)
-    out = None if input.nbytes < _LARGE else empty_like(predictions)
-    value, grad = prepared.value_and_grad(predictions, *arguments, out)
-    return value, tensor(grad, input.dtype)
+    dtype = input.dtype
+    if dtype is torch.bfloat16 or input.nbytes >= _LARGE:
+        predictions = array(input)
+        out = None if input.nbytes < _LARGE else empty_like(predictions)
+        value, grad = prepared.value_and_grad(predictions, *arguments, out)
+        return value, tensor(grad, dtype)
+    value, grad = prepared.value_and_grad(input.numpy(force=True), *arguments)
+    return value, torch.from_numpy(grad)

@@ -31,11 +31,9 @@ __all__ = [
 ]
 
 
-def _classwise(loss, ours, input, target, weight, ignore_index, reduction, compat, scale=1.0):
-    axis = 1 if input.ndim > 1 else None
-    return evaluate(
-        loss, ours, input, target, reduction, weight, None, ignore_index, axis, scale, compat
-    )
+def _axis(input):
+    """That of the classes."""
+    return 1 if input.ndim > 1 else None
 
 
 def cross_entropy(
@@ -67,7 +65,9 @@ def cross_entropy(
     if not fits(input, target, weight) or not input.ndim or not _same_type(input, weight):
         return ours(input)
     loss = f"cross_entropy:label_smoothing={label_smoothing}" if label_smoothing else "cross_entropy"
-    return _classwise(loss, ours, input, target, weight, ignore_index, reduction, compat)
+    return evaluate(
+        loss, ours, input, target, reduction, weight, None, ignore_index, _axis(input), 1.0, compat
+    )
 
 
 def nll_loss(
@@ -90,8 +90,9 @@ def nll_loss(
 
     if not fits(input, target, weight) or not input.ndim or not _same_type(input, weight):
         return ours(input)
-    return _classwise(
-        "negative_log_likelihood", ours, input, target, weight, ignore_index, reduction, compat
+    loss = "negative_log_likelihood"
+    return evaluate(
+        loss, ours, input, target, reduction, weight, None, ignore_index, _axis(input), 1.0, compat
     )
 
 
@@ -122,7 +123,9 @@ def multi_margin_loss(
         # PyTorch divides by the number of rows, not by their weight.
         scale, how = 1.0 / max(target.numel(), 1), "sum"
     # There is no label to ignore, and PyTorch refuses a negative one.
-    return _classwise(loss, ours, input, target, weight, _NONE, how, compat, scale)
+    return evaluate(
+        loss, ours, input, target, how, weight, None, _NONE, _axis(input), scale, compat
+    )
 
 
 # No label is this.
