@@ -233,6 +233,8 @@ def test_derivatives_stay_until_nobody_has_them(library):
 def test_errors_name_what_boosters_have(library):
     with pytest.raises(xent.RangeError, match=r"^labels\[3\] is 2"):
         library.objective("focal")([0, 1, 0, 2], np.zeros(4))
+    with pytest.raises(xent.LabelError, match=r"^labels\[1\] is 3: class indices must be in 0..3$"):
+        library.objective("cross_entropy")([0, 3], np.zeros((2, 3)))
     with pytest.raises(xent.RangeError, match=r"^weight\[1\] is -1"):
         library.metric("focal").mean(np.zeros(2), [0, 1], [1, -1])
 

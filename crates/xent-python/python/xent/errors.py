@@ -69,7 +69,13 @@ class LossSyntaxError(Error, ValueError):
     """A text form of a loss that cannot be read."""
 
 
-def renamed(error, names):
-    """The error with ``names`` for the arguments that it is about: as the caller knows them."""
-    text = re.sub(r"\w+", lambda word: names.get(word[0], word[0]), str(error))
+# What the core advises for a label that is no class index.
+_SKIPPING = "; mark rows to skip with ignore_index or a mask"
+
+
+def renamed(error, names, skipping=""):
+    """The error with ``names`` for the arguments that it is about, and with ``skipping`` as the
+    advice for rows that do not count: as the caller knows them."""
+    text = str(error).replace(_SKIPPING, skipping)
+    text = re.sub(r"\w+", lambda word: names.get(word[0], word[0]), text)
     return type(error)(text)

@@ -22,7 +22,8 @@ def renamed(error, own=True):
         nan = ", or compat='torch' for NaN" if own else ""
         text = f"target: no row counts, so there is no mean; use reduction='sum'{nan}"
         return type(error)(text)
-    return errors.renamed(error, _NAMES_OF_FUNCTIONS if own else _NAMES)
+    names = _NAMES_OF_FUNCTIONS if own else _NAMES
+    return errors.renamed(error, names, "; mark rows to skip with ignore_index")
 
 
 @functools.lru_cache(maxsize=1024)
