@@ -35,6 +35,7 @@ def test_page(loss_class):
     for name in loss_class().parameters:
         assert f"\n{name} : float, default" in page
     assert "::" not in page.replace("doi:", "")
+    assert "```" not in page
 
 
 def test_examples_of_pages_run(loss_class):

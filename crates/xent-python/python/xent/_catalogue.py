@@ -22,6 +22,8 @@ _EXAMPLES = {
     "shares": "np.array([[0.5, 0.5, 0.0]])",
 }
 
+_FENCED = re.compile(r"```text\n(.*?)\n```", re.DOTALL)
+
 
 class _Signature:
     """That of the class on the class, and that of a call on a loss."""
@@ -61,6 +63,7 @@ def _page(name, entry):
         parts.append(_section("Parameters", "\n".join(lines)))
     for heading, text in entry["sections"]:
         text = re.sub(r"\[`(\w+)`\]\(crate::\w+\)", r"`xent.\1`", text)
+        text = _FENCED.sub(lambda block: textwrap.indent(block[1], "    "), text)
         parts.append(_section(heading, _example(name, entry) if heading == "Example" else text))
     if entry["aliases"]:
         parts.append(_section("Other names", ", ".join(entry["aliases"])))
