@@ -18,6 +18,8 @@ usage: cargo xtask TASK
   bench [ARGUMENTS]    speed against the bandwidth of the machine; `bench --help` has the options,
                        `bench --peers` downloads several GB of PyTorch and JAX once
   conformance [CASES]  the table of errors: every loss against its formula, in ulps
+  instructions [LOSS]  the instructions that each loss runs for eight numbers; fails if a loop runs on
+                       single numbers instead of vectors; `instructions --help` has the options
   deny                 licences and sources of the dependencies (needs cargo-deny)";
 
 fn main() -> ExitCode {
@@ -37,6 +39,13 @@ fn main() -> ExitCode {
                 vec!["run", "--quiet", "--package", "xent-testkit", "--example", "conformance"];
             arguments.extend(cases.as_deref().map(|cases| ["--", cases]).into_iter().flatten());
             run(&arguments)
+        }
+        "instructions" => {
+            let mut command = vec!["run", "--quiet", "--release", "--package", "xent-testkit"];
+            command.extend(["--bin", "instructions", "--"]);
+            let arguments: Vec<String> = env::args().skip(2).collect();
+            command.extend(arguments.iter().map(String::as_str));
+            run(&command)
         }
         "deny" => run(&["deny", "check", "bans", "licenses", "sources"]),
         _ => {
