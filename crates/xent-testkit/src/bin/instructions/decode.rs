@@ -1,24 +1,22 @@
 //! What an instruction does, as far as vectors are concerned.
 
-use iced_x86::{Decoder, DecoderOptions, Instruction, Register};
-use serde::Serialize;
-use std::ops::Sub;
+use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, Register};
+use std::collections::HashMap;
 
 /// What is counted of an instruction.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Kind {
-    work: Work,
-    divides: bool,
+    pub(crate) work: Work,
+    mnemonic: Mnemonic,
 }
 
-#[derive(Clone, Copy, Default)]
-enum Work {
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Work {
     /// Arithmetic on all lanes of a vector of so many bits.
     Packed(usize),
     /// Floating-point arithmetic on one number.
     Scalar,
     /// Moves, addresses, integers, branches.
-    #[default]
     Other,
 }
 
@@ -26,23 +24,33 @@ impl Kind {
     /// The kind of the instruction that `code` starts with.
     pub(crate) fn of(code: &[u8]) -> Self {
         let instruction = Decoder::new(64, code, DecoderOptions::NONE).decode();
-        let name = format!("{:?}", instruction.mnemonic()).to_lowercase();
+        let mut kind = Self { work: Work::Other, mnemonic: instruction.mnemonic() };
+        let name = kind.name();
         let name = name.strip_prefix('v').unwrap_or(&name);
-        let moves = ["mov", "broadcast", "pbroadcast"].iter().any(|move_| name.starts_with(move_));
-        let single = (name.ends_with("ss") || name.ends_with("sd") || name.ends_with("si"))
-            && !name.starts_with('p');
-        let work = match widest(&instruction) {
-            _ if moves => Work::Other,
+        let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
+        let ends = |suffixes: &[&str]| suffixes.iter().any(|suffix| name.ends_with(suffix));
+        kind.work = match widest(&instruction) {
+            _ if starts(&["mov", "broadcast", "pbroadcast"]) => Work::Other,
             Some(register) if register.is_st() => Work::Scalar,
-            Some(_) if single => Work::Scalar,
+            // Integers have the suffixes too, as pmaxsd, but are always packed.
+            Some(_) if ends(&["ss", "sd", "ss2si", "sd2si"]) && !starts(&["p"]) => Work::Scalar,
             Some(register) => Work::Packed(8 * register.size()),
             None => Work::Other,
         };
-        Self { work, divides: name.starts_with("div") || name.starts_with("sqrt") }
+        kind
+    }
+
+    fn name(&self) -> String {
+        format!("{:?}", self.mnemonic).to_lowercase()
+    }
+
+    pub(crate) fn divides(&self) -> bool {
+        let name = self.name();
+        self.work != Work::Other && (name.contains("div") || name.contains("sqrt"))
     }
 }
 
-/// The widest register that holds numbers of floating point.
+/// The widest register that holds floating-point numbers, or could.
 fn widest(instruction: &Instruction) -> Option<Register> {
     (0..instruction.op_count())
         .map(|operand| instruction.op_register(operand))
@@ -51,56 +59,32 @@ fn widest(instruction: &Instruction) -> Option<Register> {
 }
 
 /// How many instructions there were of each kind.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(crate) struct Counts {
-    pub(crate) packed_512: f64,
-    pub(crate) packed_256: f64,
-    pub(crate) packed_128: f64,
-    pub(crate) scalar: f64,
-    pub(crate) divisions: f64,
-    pub(crate) other: f64,
-}
+#[derive(Default)]
+pub(crate) struct Counts(HashMap<Kind, f64>);
 
 impl Counts {
-    pub(crate) fn add(&mut self, kind: Kind) {
-        let arithmetic = match kind.work {
-            Work::Packed(512) => &mut self.packed_512,
-            Work::Packed(256) => &mut self.packed_256,
-            Work::Packed(_) => &mut self.packed_128,
-            Work::Scalar => &mut self.scalar,
-            Work::Other => return self.other += 1.0,
-        };
-        *arithmetic += 1.0;
-        self.divisions += f64::from(u8::from(kind.divides));
+    pub(crate) fn add(&mut self, kind: Kind, count: f64) {
+        *self.0.entry(kind).or_default() += count;
     }
 
-    pub(crate) fn packed(&self) -> f64 {
-        self.packed_512 + self.packed_256 + self.packed_128
+    /// For eight numbers, if these are for `numbers` more than `fewer` are.
+    pub(crate) fn for_eight(mut self, fewer: Self, numbers: usize) -> Self {
+        fewer.0.into_iter().for_each(|(kind, count)| self.add(kind, -count));
+        self.0.values_mut().for_each(|count| *count *= 8.0 / numbers as f64);
+        self
     }
 
-    pub(crate) fn times(self, factor: f64) -> Self {
-        Self {
-            packed_512: self.packed_512 * factor,
-            packed_256: self.packed_256 * factor,
-            packed_128: self.packed_128 * factor,
-            scalar: self.scalar * factor,
-            divisions: self.divisions * factor,
-            other: self.other * factor,
-        }
+    /// How many there are of some kinds.
+    pub(crate) fn of(&self, counted: impl Fn(&Kind) -> bool) -> f64 {
+        // A sum of no numbers is −0.
+        0.0 + self.0.iter().filter(|(kind, _)| counted(kind)).map(|(_, count)| count).sum::<f64>()
     }
-}
 
-impl Sub for Counts {
-    type Output = Self;
-
-    fn sub(self, fewer: Self) -> Self {
-        Self {
-            packed_512: self.packed_512 - fewer.packed_512,
-            packed_256: self.packed_256 - fewer.packed_256,
-            packed_128: self.packed_128 - fewer.packed_128,
-            scalar: self.scalar - fewer.scalar,
-            divisions: self.divisions - fewer.divisions,
-            other: self.other - fewer.other,
-        }
+    /// The names of the scalar instructions, the most frequent first.
+    pub(crate) fn scalar_names(&self) -> Vec<String> {
+        let mut scalar: Vec<_> =
+            self.0.iter().filter(|(kind, _)| kind.work == Work::Scalar).collect();
+        scalar.sort_by(|a, b| b.1.total_cmp(a.1).then_with(|| a.0.name().cmp(&b.0.name())));
+        scalar.iter().map(|(kind, _)| kind.name()).collect()
     }
 }

@@ -2,24 +2,28 @@
 
 use crate::CANNOT;
 use crate::case::{Case, SIZES, TargetKind, cases};
-use crate::decode::Counts;
+use crate::decode::{Counts, Kind, Work};
 use crate::trace::{Traced, allow, mark};
 use clap::Parser;
 use serde::Serialize;
 use std::env;
 use std::error::Error;
+use std::fmt;
 use std::io::{self, Write};
 use std::process::{Command, ExitCode};
 use xent::catalogue::{entries, find};
 
-/// From how many scalar instructions for eight numbers on a loop runs on single numbers.
-const SINGLE: f64 = 4.0;
+/// As many scalar instructions for eight numbers as one for each of them makes.
+const SINGLE: f64 = 8.0;
 
 /// Counts the instructions that each loss runs for eight numbers.
 ///
-/// Ends with 1 if a loop runs on single numbers instead of vectors, with 2 on an error, and with 3
-/// where stepping through a process is not permitted or not possible. XENT_ISA chooses the
-/// instruction set: portable, avx2 or avx512.
+/// `vector` is arithmetic on vectors, moves left out; `scalar` is floating-point arithmetic on
+/// single numbers; `div` the divisions and square roots of both. Classwise losses have long rows.
+/// A gradient comes with the value, a curvature with both.
+///
+/// Ends with 1 if a loop runs on single numbers, with 2 on an error, and with 3 where a process
+/// cannot be stepped through. XENT_ISA chooses the instruction set: portable, avx2 or avx512.
 #[derive(Parser)]
 #[command(name = "cargo xtask instructions")]
 struct Arguments {
@@ -29,10 +33,13 @@ struct Arguments {
     /// Only this type of numbers: f16, bf16, f32 or f64
     #[arg(long = "type", value_name = "TYPE")]
     element: Option<String>,
+    /// Only what computes, without weighing, rounding and writing
+    #[arg(long)]
+    kernel: bool,
     /// For machines: an array of objects
     #[arg(long)]
     json: bool,
-    /// Be the process that is counted
+    /// Be the process that is stepped through
     #[arg(long, hide = true)]
     traced: bool,
 }
@@ -44,9 +51,47 @@ struct Row {
     r#type: &'static str,
     targets: TargetKind,
     order: String,
-    #[serde(flatten)]
-    counts: Counts,
-    single: bool,
+    packed_512: f64,
+    packed_256: f64,
+    packed_128: f64,
+    scalar: f64,
+    scalar_names: Vec<String>,
+    divisions: f64,
+    other: f64,
+    runs_on_single_numbers: bool,
+}
+
+impl Row {
+    fn new(case: &Case, counts: &Counts) -> Self {
+        let of = |work| counts.of(|kind| kind.work == work);
+        let scalar = of(Work::Scalar);
+        Self {
+            loss: case.entry.name,
+            r#type: case.element,
+            targets: case.targets,
+            order: format!("{:?}", case.order).to_lowercase(),
+            packed_512: of(Work::Packed(512)),
+            packed_256: of(Work::Packed(256)),
+            packed_128: of(Work::Packed(128)),
+            scalar,
+            scalar_names: counts.scalar_names(),
+            divisions: counts.of(Kind::divides),
+            other: of(Work::Other),
+            runs_on_single_numbers: scalar >= SINGLE,
+        }
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Row { loss, r#type, targets, order, scalar, divisions, .. } = self;
+        let (targets, packed) =
+            (targets.name(), self.packed_512 + self.packed_256 + self.packed_128);
+        write!(
+            f,
+            "{loss:32} {type:4} {targets:13} {order:9} {packed:6.0} {scalar:7.0} {divisions:3.0}"
+        )
+    }
 }
 
 pub(crate) fn main() -> ExitCode {
@@ -56,9 +101,9 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return fail(2, error.as_ref()),
     };
     if arguments.traced {
-        return run(&cases);
+        return run(&cases, arguments.kernel);
     }
-    match print(&arguments, &cases) {
+    match print(&cases, arguments.json) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => fail(CANNOT, &error),
@@ -80,73 +125,57 @@ fn chosen(arguments: &Arguments) -> Result<Vec<Case>, Box<dyn Error>> {
     if let Some(element) = &arguments.element {
         cases.retain(|case| case.element == element);
         if cases.is_empty() {
-            return Err(
-                format!("unknown type '{element}'; there are f16, bf16, f32 and f64").into()
-            );
+            return Err(format!("no type '{element}'; there are f16, bf16, f32 and f64").into());
         }
     }
     Ok(cases)
 }
 
-fn run(cases: &[Case]) -> ExitCode {
+/// What the process does that is stepped through.
+fn run(cases: &[Case], kernel: bool) -> ExitCode {
     if let Err(error) = allow() {
         return fail(CANNOT, &error);
     }
     for case in cases {
-        SIZES.iter().for_each(|&numbers| (case.evaluate)(case, numbers, mark));
+        SIZES.iter().for_each(|&numbers| (case.evaluate)(case, numbers, kernel, mark));
     }
     ExitCode::SUCCESS
 }
 
-fn print(arguments: &Arguments, cases: &[Case]) -> io::Result<bool> {
+/// Counts and prints, and says whether all loops run on vectors.
+fn print(cases: &[Case], json: bool) -> io::Result<bool> {
     let mut command = Command::new(env::current_exe()?);
     let mut traced = Traced::start(command.args(env::args_os().skip(1)).arg("--traced"))?;
-    let mut rows = Vec::new();
     let mut out = io::stdout().lock();
-    if !arguments.json {
+    let mut rows = Vec::new();
+    if !json {
+        let header = ["loss", "type", "targets", "order", "vector", "scalar", "div"];
+        let [loss, element, targets, order, vector, scalar, division] = header;
         writeln!(
             out,
-            "{:32} {:4} {:13} {:9} {:>6} {:>7} {:>3}",
-            "loss", "type", "targets", "order", "vector", "scalar", "div"
+            "{loss:32} {element:4} {targets:13} {order:9} {vector:>6} {scalar:>7} {division}"
         )?;
     }
     for case in cases {
         let [few, many] = [traced.count()?, traced.count()?];
-        let counts = (many - few).times(8.0 / (SIZES[1] - SIZES[0]) as f64);
-        let row = Row {
-            loss: case.entry.name,
-            r#type: case.element,
-            targets: case.targets,
-            order: format!("{:?}", case.order).to_lowercase(),
-            counts,
-            single: counts.scalar > SINGLE,
-        };
-        if !arguments.json {
-            let targets = format!("{:?}", row.targets).to_lowercase();
-            writeln!(
-                out,
-                "{:32} {:4} {targets:13} {:9} {:6.0} {:7.0} {:3.0}",
-                row.loss,
-                row.r#type,
-                row.order,
-                counts.packed(),
-                counts.scalar,
-                counts.divisions
-            )?;
+        let row = Row::new(case, &many.for_eight(few, SIZES[1] - SIZES[0]));
+        if !json {
+            writeln!(out, "{row}")?;
         }
         rows.push(row);
     }
-    if arguments.json {
+    if json {
         serde_json::to_writer_pretty(&mut out, &rows)?;
         writeln!(out)?;
     }
-    let single: Vec<&Row> = rows.iter().filter(|row| row.single).collect();
+    let single: Vec<&Row> = rows.iter().filter(|row| row.runs_on_single_numbers).collect();
     if !single.is_empty() {
-        eprintln!("\n{} of {} run on single numbers:", single.len(), rows.len());
+        eprintln!("\n{} of {} run on single numbers, most often with", single.len(), rows.len());
     }
-    for Row { loss, r#type, targets, order, counts, .. } in &single {
-        let targets = format!("{targets:?}").to_lowercase();
-        eprintln!("  {order} of {loss}, {type}, {targets}: {:.0} scalar", counts.scalar);
+    for Row { loss, r#type, targets, order, scalar_names, .. } in &single {
+        let targets = targets.name();
+        let names = scalar_names[..scalar_names.len().min(3)].join(", ");
+        eprintln!("  {order} of {loss}, {type} {targets}: {names}");
     }
     Ok(single.is_empty())
 }

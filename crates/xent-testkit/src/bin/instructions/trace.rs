@@ -55,7 +55,7 @@ impl Traced {
                 ptrace::cont(self.pid, None)?;
                 return Ok(counts);
             }
-            counts.add(self.kind(ptrace::getregs(self.pid)?.rip)?);
+            counts.add(self.kind(ptrace::getregs(self.pid)?.rip)?, 1.0);
         }
     }
 
