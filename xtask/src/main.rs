@@ -1,7 +1,7 @@
 //! Project tasks, as `cargo xtask TASK`.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -88,6 +88,10 @@ fn book() -> bool {
         && environment("book/python", &["sphinx", "myst-parser", "furo"]).is_some_and(build)
 }
 
+/// Has glibc ask for large pages, as NumPy does for itself: so xent and all peers have them, whose
+/// processes inherit the setting.
+const LARGE_PAGES: &[(&str, &str)] = &[("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")];
+
 /// Builds the benchmark, with its peers if they are asked for, and runs it.
 fn bench(arguments: &[String]) -> bool {
     let peers = arguments.iter().any(|argument| argument == "--peers");
@@ -105,7 +109,8 @@ fn bench(arguments: &[String]) -> bool {
     let last = if given("--quick") { "--quick" } else { "BENCHMARKS.md" };
     let all = !given("--output") || given("--quick");
     let script = &["crates/xent-bench/users.py", last][..1 + usize::from(all)];
-    run(&command) && users.is_none_or(|python| run_program(python.as_ref(), script))
+    run_in(LARGE_PAGES, &cargo(), &command)
+        && users.is_none_or(|python| run_in(LARGE_PAGES, python.as_ref(), script))
 }
 
 /// The environment where the benchmark finds its Python peers, the package of a release build
@@ -175,14 +180,23 @@ fn target(name: &str) -> PathBuf {
 
 /// Runs cargo, and says what it ran and for how long.
 fn run(arguments: &[&str]) -> bool {
-    run_program(&env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments)
+    run_program(&cargo(), arguments)
+}
+
+fn cargo() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 fn run_program(program: &OsStr, arguments: &[&str]) -> bool {
+    run_in(&[], program, arguments)
+}
+
+/// As [`run_program`], with variables of the environment.
+fn run_in(variables: &[(&str, &str)], program: &OsStr, arguments: &[&str]) -> bool {
     let name = Path::new(program).file_stem().unwrap_or(program).to_string_lossy();
     eprintln!("\n> {name} {}", arguments.join(" "));
     let start = Instant::now();
-    match Command::new(program).args(arguments).status() {
+    match Command::new(program).args(arguments).envs(variables.iter().copied()).status() {
         Ok(status) => {
             let verdict = if status.success() { "passed" } else { "FAILED" };
             eprintln!("> {verdict} in {:.0} s", start.elapsed().as_secs_f64());

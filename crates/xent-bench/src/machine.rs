@@ -12,6 +12,7 @@ pub(crate) fn description() -> Vec<(&'static str, String)> {
     ];
     lines.extend(caches().map(|caches| ("Caches", caches)));
     lines.extend(memory().map(|memory| ("Memory", memory)));
+    lines.extend(pages().map(|pages| ("Pages", pages)));
     lines.push(("System", format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH)));
     lines.extend(output("rustc", &["--version"]).map(|version| ("Compiler", version)));
     let commit = output("git", &["describe", "--always", "--dirty"]);
@@ -66,6 +67,19 @@ fn memory() -> Option<String> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let kib: f64 = text.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok()?;
     Some(format!("{:.0} GiB", kib / f64::from(1 << 20)))
+}
+
+/// Whether memory comes in large pages: what the system grants, and what `malloc` asks for.
+fn pages() -> Option<String> {
+    let text = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").ok()?;
+    let granted = text.split_once('[')?.1.split_once(']')?.0;
+    let tunables = std::env::var("GLIBC_TUNABLES").unwrap_or_default();
+    let asked = tunables.split(':').any(|tunable| tunable == "glibc.malloc.hugetlb=1");
+    Some(match (granted, asked) {
+        ("always", _) => "large, always".to_owned(),
+        ("madvise", true) => "large, asked for by malloc (glibc.malloc.hugetlb=1)".to_owned(),
+        _ => format!("small, unless a program asks (transparent huge pages: {granted})"),
+    })
 }
 
 fn output(program: &str, arguments: &[&str]) -> Option<String> {
