@@ -6,10 +6,10 @@ use xent::{Block, BlockTargets, Buffers, Domain, Evaluate, Family, Order, Output
 use xent::{Targeting, Targets, bf16, f16};
 use xent_testkit::sample::Tested;
 
-/// How many numbers are evaluated; the difference leaves out what a call costs whatever its size.
+/// How many numbers are evaluated, one row of a classwise loss; the difference leaves out what a call
+/// or a row costs whatever its size. These are whole tiles, since the last one of a row is searched
+/// entry by entry.
 pub(crate) const SIZES: [usize; 2] = [128, 256];
-/// Of a classwise loss.
-const ROWS: usize = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -66,14 +66,14 @@ fn cases_of<T: Tested>(entry: &'static Entry) -> Vec<Case> {
 fn evaluate<T: Tested>(case: &Case, numbers: usize, kernel: bool, mark: fn()) {
     let loss = case.entry.default_loss();
     let classwise = loss.family() == Family::Classwise;
-    let (rows, classes) = if classwise { (ROWS, numbers / ROWS) } else { (numbers, 1) };
-    let of = |domain| moderate::<T>(domain, if classwise { classes } else { numbers }, numbers);
+    let (rows, classes) = if classwise { (1, numbers) } else { (numbers, 1) };
+    let of = |domain| moderate::<T>(domain, numbers);
     let predictions = of(loss.prediction_domain());
     let values = match case.targets {
         TargetKind::Distributions => vec![T::from_f64(1.0 / classes as f64); numbers],
         _ => of(loss.target_domain()).into_iter().rev().collect(),
     };
-    let labels = [0usize, 1];
+    let labels = [0usize];
     if kernel {
         let targets = match case.targets {
             TargetKind::Labels => BlockTargets::Labels(&labels),
@@ -119,11 +119,10 @@ fn twice(mark: fn(), mut evaluate: impl FnMut()) {
     }
 }
 
-/// Numbers of a domain, rising in each row: none is extreme, and what looks for the largest has to
-/// look at all.
-fn moderate<T: Tested>(domain: Domain, row: usize, count: usize) -> Vec<T> {
+/// Numbers of a domain, rising: none is extreme, and what looks for the largest has to look at all.
+fn moderate<T: Tested>(domain: Domain, count: usize) -> Vec<T> {
     let number = |place: usize| {
-        let share = ((place % row) as f64 + 0.5) / row as f64;
+        let share = (place as f64 + 0.5) / count as f64;
         T::from_f64(match domain {
             Domain::Real | Domain::Logit => 8.0 * share - 4.0,
             Domain::Probability => 0.1 + 0.8 * share,
