@@ -93,7 +93,7 @@ impl<R: Real> Stripes<R> {
     }
 
     #[inline(always)]
-    fn add(&mut self, numbers: &[R], plus: impl Fn(R, R) -> R) {
+    pub(crate) fn add(&mut self, numbers: &[R], plus: impl Fn(R, R) -> R) {
         let mut sums = self.0;
         let (chunks, tail) = numbers.as_chunks::<STRIPES>();
         for chunk in chunks {

@@ -115,7 +115,8 @@ impl<T: Element> Kernel<T> for WeightedSum {
         }
     }
 
-    fn takes_planes(&self, labelled: bool) -> bool {
-        self.terms.iter().all(|(_, loss)| T::kernel(loss.as_ref()).takes_planes(labelled))
+    fn takes_planes(&self, labelled: bool, weighted: bool) -> bool {
+        let takes = |loss: &dyn Loss| T::kernel(loss).takes_planes(labelled, weighted);
+        self.terms.iter().all(|(_, loss)| takes(loss.as_ref()))
     }
 }

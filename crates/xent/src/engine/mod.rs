@@ -117,7 +117,8 @@ impl<T: Element> Problem<'_, T> {
         };
         let class_weights = class_weights.as_deref();
         let labelled = matches!(self.targets, Targets::Labels(_));
-        let planes = T::kernel(self.loss).takes_planes(labelled)
+        let planes = T::kernel(self.loss)
+            .takes_planes(labelled, self.options.class_weights.is_some())
             && (self.layout.inner != 1 || self.layout.classes <= FEW);
         let legal = AtomicBool::new(true);
         let given = match source {

@@ -87,6 +87,8 @@ pub trait Classwise: Send + Sync {
     /// Whether a class with a target share of 0 contributes nothing, whatever its prediction:
     /// the rule 0·log 0 = 0. Class weights then weigh the classes of a target separately.
     const PROPORTIONAL: bool = true;
+    /// Whether the term is −target · score. What smoothing adds to a row is then little.
+    const LINEAR: bool = false;
     /// Whether a distribution over the classes can be the target.
     const DISTRIBUTIONS: bool = true;
 
@@ -159,8 +161,8 @@ macro_rules! classwise_loss {
                 $crate::run_rows(self, block, order, outputs);
             }
 
-            fn takes_planes(&self, labelled: bool) -> bool {
-                labelled && $crate::rows_can_be_planes::<_, T>(self)
+            fn takes_planes(&self, labelled: bool, weighted: bool) -> bool {
+                labelled && $crate::rows_can_be_planes::<_, T>(self, weighted)
             }
         }
     };
@@ -179,8 +181,8 @@ pub fn run_rows<L: Classwise, T: Element>(
 
 /// Whether [`run_rows`] takes labelled rows as planes.
 #[doc(hidden)]
-pub fn rows_can_be_planes<L: Classwise, T: Element>(loss: &L) -> bool {
-    T::WIDE_HAS_RANGE && is_labelled_softmax(loss)
+pub fn rows_can_be_planes<L: Classwise, T: Element>(loss: &L, weighted: bool) -> bool {
+    T::WIDE_HAS_RANGE && is_labelled_softmax(loss, weighted)
 }
 
 /// How one class of a row comes to its share of the loss, for explanations.
@@ -256,7 +258,9 @@ impl<L: Classwise, T: Element> Task for Rows<'_, L, T> {
     #[inline(always)]
     fn run(self) {
         match self.block.targets {
-            BlockTargets::Labels(labels) if is_labelled_softmax(self.loss) => {
+            BlockTargets::Labels(labels)
+                if is_labelled_softmax(self.loss, self.block.class_weights.is_some()) =>
+            {
                 labelled::run(self.loss, self.block, labels, self.order, self.outputs);
             }
             _ => self.one_by_one(),
@@ -266,8 +270,8 @@ impl<L: Classwise, T: Element> Task for Rows<'_, L, T> {
 
 /// Whether labelled rows have the kernel of their own.
 #[inline(always)]
-fn is_labelled_softmax<L: Classwise>(loss: &L) -> bool {
-    L::LINK == Link::Softmax && has_sole_term(loss)
+fn is_labelled_softmax<L: Classwise>(loss: &L, weighted: bool) -> bool {
+    L::LINK == Link::Softmax && (has_sole_term(loss) || L::LINEAR && !weighted)
 }
 
 /// Whether a class index leaves just one term that is not 0.

@@ -3,12 +3,19 @@
 //! ∂f/∂z_j = f′ (1[j=y] − p_j): in numbers −f′ / Σe times e_j, and for y times −Σ_{c≠y} e_c. So all
 //! that a block needs is its exponentials, and a few numbers for each row, which are computed with
 //! the lanes across the rows.
+//!
+//! Smoothing of a term −target · score, by ε over C classes, adds ε/C Σ (ln Σe − z_c) to 1 − ε times
+//! the value, and takes ε/C from every p_j of the gradient. It leaves the curvature as it is.
 
 use super::classwise::{Class, Classwise, weighted};
-use super::softmax::{LONG, Softmax, Totals, exponentials_of, long_row, totals_of_planes};
+use super::softmax::{
+    LONG, Softmax, Totals, exponentials_of, exponentiate, long_row, subtract, totals_of_planes,
+};
 use super::{Block, Order, Outputs};
 use crate::dispatch::{TILE, prefetch};
 use crate::number::{Element, Real};
+use crate::reduce::Stripes;
+use std::ops::Add;
 
 /// Where the largest logit of a row and that of its label have to be, either side of 0, for
 /// exponentials without a shift: 170 decimal digits are then left below the largest.
@@ -32,18 +39,45 @@ pub(super) fn run<L: Classwise, T: Element>(
     let (columns, elsewhere) = scratch.split_at_mut(Columns::<T::Wide>::COUNT * rows);
     let mut columns = Columns::of(columns, rows);
     let exponentials = if order == Order::Value { elsewhere } else { &mut *gradient };
-    columns.fill(block, labels, exponentials);
+    let smoothing = loss.label_smoothing();
+    // Where ε/C is taken away, digits cancel.
+    columns.fill(block, labels, smoothing == 0.0, exponentials);
     columns.weigh(block.class_weights, labels);
     columns.terms(loss, block.classes, order, values, factors);
+    let smoothing = (smoothing > 0.0).then(|| Smoothing::new(smoothing, block.classes));
+    if let Some(smoothing) = smoothing {
+        columns.smooth_values(block, labels, smoothing, values);
+    }
     if order == Order::Value {
         return;
     }
     if order == Order::Curvature {
         columns.curvature(block, labels, gradient, curvature);
     }
+    if let Some(smoothing) = smoothing {
+        columns.smooth_gradient(block, smoothing, gradient);
+    }
     let place = block.place();
     for ((row, &label), &others) in labels.iter().enumerate().zip(&*columns.others) {
         gradient[place(row, label)] = -others;
+    }
+}
+
+/// How much of a target is spread.
+#[derive(Clone, Copy)]
+struct Smoothing<R> {
+    kept: R,
+    everywhere: R,
+    elsewhere: R,
+    classes: R,
+}
+
+impl<R: Real> Smoothing<R> {
+    #[inline(always)]
+    fn new(smoothing: f64, classes: usize) -> Self {
+        let (spread, classes) = (R::constant(smoothing), R::constant(classes as f64));
+        let everywhere = spread / classes;
+        Self { kept: R::ONE - spread, everywhere, elsewhere: spread - everywhere, classes }
     }
 }
 
@@ -65,17 +99,32 @@ struct Columns<'a, R> {
     /// The weighted derivatives of the term.
     firsts: &'a mut [R],
     seconds: &'a mut [R],
+    /// What was taken from the logits of the row before their exponentials.
+    shifts: &'a mut [R],
+    /// The sum of the logits of the row, shifted; later what smoothing takes from each entry.
+    spreads: &'a mut [R],
 }
 
 impl<'a, R: Real> Columns<'a, R> {
-    const COUNT: usize = 9;
+    const COUNT: usize = 11;
 
     #[inline(always)]
     fn of(memory: &'a mut [R], rows: usize) -> Self {
         let mut columns = memory.chunks_exact_mut(rows);
-        let [own, others, scores, largest, rest, inverses, weights, firsts, seconds] =
-            std::array::from_fn(|_| columns.next().unwrap_or_default());
-        Self { own, others, scores, largest, rest, inverses, weights, firsts, seconds }
+        let mut column = || columns.next().unwrap_or_default();
+        Self {
+            own: column(),
+            others: column(),
+            scores: column(),
+            largest: column(),
+            rest: column(),
+            inverses: column(),
+            weights: column(),
+            firsts: column(),
+            seconds: column(),
+            shifts: column(),
+            spreads: column(),
+        }
     }
 
     /// The sums of each row; leaves the exponentials in `exponentials` unless that is empty.
@@ -88,11 +137,12 @@ impl<'a, R: Real> Columns<'a, R> {
         &mut self,
         block: &Block<'_, T>,
         labels: &[usize],
+        coarse: bool,
         exponentials: &mut [R],
     ) {
         let (logits, classes) = (block.predictions, block.classes);
         if !T::WIDE_HAS_RANGE {
-            let softmaxes = Softmax::of_rows(logits, classes, true, exponentials);
+            let softmaxes = Softmax::of_rows(logits, classes, coarse, exponentials);
             let place = block.place();
             for (row, softmax) in softmaxes.into_iter().enumerate() {
                 let own = place(row, labels[row]);
@@ -100,12 +150,13 @@ impl<'a, R: Real> Columns<'a, R> {
             }
             return;
         }
+        self.shifts.fill(R::ZERO);
         if block.planes {
-            totals_of_planes(logits, exponentials, self.largest, self.rest);
+            totals_of_planes(logits, coarse, exponentials, self.largest, self.rest);
         } else if classes < LONG {
             for (logits, tile) in logits.chunks(TILE).zip(exponentials.chunks_mut(TILE)) {
                 prefetch(logits);
-                exponentials_of(logits, tile);
+                exponentials_of(logits, coarse, tile);
             }
             for (row, exponentials) in exponentials.chunks_exact(classes).enumerate() {
                 let totals = Totals::of(exponentials);
@@ -114,7 +165,7 @@ impl<'a, R: Real> Columns<'a, R> {
         } else {
             for (row, logits) in logits.chunks_exact(classes).enumerate() {
                 let kept = exponentials.get_mut(row * classes..(row + 1) * classes);
-                let totals = long_row(logits, kept.unwrap_or_default());
+                let totals = long_row(logits, coarse, kept.unwrap_or_default());
                 (self.largest[row], self.rest[row]) = (totals.largest, totals.others);
             }
         }
@@ -122,7 +173,7 @@ impl<'a, R: Real> Columns<'a, R> {
         for ((row, &label), own) in labels.iter().enumerate().zip(&mut *self.own) {
             *own = logits[place(row, label)].widen();
         }
-        exponentiate(self.own);
+        exponentiate(self.own, coarse);
         let range = [-UNSHIFTED, UNSHIFTED].map(|end| T::wide_to_f64(R::constant(end).exp()));
         leave_out(self.largest, self.rest, self.own, self.others);
         score_each(self.own, self.others, self.scores);
@@ -165,6 +216,7 @@ impl<'a, R: Real> Columns<'a, R> {
         let totals = Totals { largest: R::ONE, others: softmax.rest };
         self.own[row] = own;
         self.others[row] = totals.without(own);
+        self.shifts[row] = softmax.max;
         self.scores[row] = softmax.score(logit.widen());
         (self.largest[row], self.rest[row]) = (totals.largest, totals.others);
     }
@@ -235,6 +287,63 @@ impl<'a, R: Real> Columns<'a, R> {
                 classes,
             };
             *out = weighted::<L, R>(term(class), R::ONE, weight);
+        }
+    }
+
+    /// Spreads a share of each target over all classes.
+    #[inline(always)]
+    fn smooth_values<T: Element<Wide = R>>(
+        &mut self,
+        block: &Block<'_, T>,
+        labels: &[usize],
+        smoothing: Smoothing<R>,
+        values: &mut [R],
+    ) {
+        let logits = block.predictions;
+        if block.planes {
+            self.spreads.fill(R::ZERO);
+            for logits in logits.chunks_exact(labels.len()) {
+                add_logits(logits, self.shifts, self.spreads);
+            }
+        } else {
+            let rows = logits.chunks_exact(block.classes).zip(&*self.shifts);
+            for (sum, (logits, &shift)) in self.spreads.iter_mut().zip(rows) {
+                *sum = sum_of_logits(logits, shift);
+            }
+        }
+        let Smoothing { kept, everywhere, classes, .. } = smoothing;
+        let place = block.place();
+        let rows = values.iter_mut().zip(labels.iter().enumerate());
+        for (value, (row, &label)) in rows {
+            let own = logits[place(row, label)].widen() - self.shifts[row];
+            let spread = classes * (own - self.scores[row]) - self.spreads[row];
+            *value = *value * kept + spread * everywhere;
+        }
+    }
+
+    /// Takes what is spread from the gradient of all classes, before that of the label is set.
+    #[inline(always)]
+    fn smooth_gradient<T: Element<Wide = R>>(
+        &mut self,
+        block: &Block<'_, T>,
+        smoothing: Smoothing<R>,
+        gradient: &mut [R],
+    ) {
+        let columns = self.others.iter_mut().zip(&*self.own);
+        for (spread, (others, &own)) in self.spreads.iter_mut().zip(columns) {
+            let total = *others + own;
+            *spread = total * smoothing.everywhere;
+            *others = *others - total * smoothing.elsewhere;
+        }
+        if block.planes {
+            for gradient in gradient.chunks_exact_mut(self.spreads.len()) {
+                take_each(gradient, self.spreads);
+            }
+        } else {
+            let rows = gradient.chunks_exact_mut(block.classes).zip(&*self.spreads);
+            for (gradient, &spread) in rows {
+                take(gradient, spread);
+            }
         }
     }
 
@@ -341,9 +450,43 @@ fn score_each<R: Real>(own: &[R], others: &[R], scores: &mut [R]) {
     }
 }
 
+/// Adds the logits of a class to the sum of each row.
 #[inline(always)]
-fn exponentiate<R: Real>(numbers: &mut [R]) {
+fn add_logits<T: Element>(logits: &[T], shifts: &[T::Wide], sums: &mut [T::Wide]) {
+    for (sum, (logit, &shift)) in sums.iter_mut().zip(logits.iter().zip(shifts)) {
+        *sum = *sum + (logit.widen() - shift);
+    }
+}
+
+/// The sum of the logits of a row.
+#[inline(always)]
+fn sum_of_logits<T: Element>(logits: &[T], shift: T::Wide) -> T::Wide {
+    if logits.len() < LONG {
+        let mut sum = T::Wide::ZERO;
+        for logit in logits {
+            sum = sum + (logit.widen() - shift);
+        }
+        return sum;
+    }
+    let mut sum = Stripes::EMPTY;
+    let mut shifted = [T::Wide::ZERO; TILE];
+    for logits in logits.chunks(TILE) {
+        subtract(logits, shift, &mut shifted);
+        sum.add(&shifted[..logits.len()], T::Wide::add);
+    }
+    sum.total()
+}
+
+#[inline(always)]
+fn take<R: Real>(numbers: &mut [R], less: R) {
     for number in numbers {
-        *number = number.exp_coarse();
+        *number = *number - less;
+    }
+}
+
+#[inline(always)]
+fn take_each<R: Real>(numbers: &mut [R], less: &[R]) {
+    for (number, &less) in numbers.iter_mut().zip(less) {
+        *number = *number - less;
     }
 }

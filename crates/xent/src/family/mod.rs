@@ -211,9 +211,10 @@ pub trait Kernel<T: Element> {
     /// Fills `outputs` for every row of `block`.
     fn run(&self, block: &Block<'_, T>, order: Order, outputs: Outputs<'_, T::Wide>);
 
-    /// Whether blocks can be planes, where targets are class indices or are not.
-    fn takes_planes(&self, labelled: bool) -> bool {
-        let _ = labelled;
+    /// Whether blocks can be planes, where targets are class indices or are not, and classes have
+    /// weights or have not.
+    fn takes_planes(&self, labelled: bool, weighted: bool) -> bool {
+        let _ = (labelled, weighted);
         false
     }
 }

@@ -106,15 +106,29 @@ impl<R: Real> Lanes<R> {
 }
 
 #[inline(always)]
-pub(super) fn exponentials_of<T: Element>(logits: &[T], exponentials: &mut [T::Wide]) {
-    for (e, logit) in exponentials.iter_mut().zip(logits) {
-        *e = logit.widen().exp_coarse();
+pub(super) fn exponentials_of<T: Element>(
+    logits: &[T],
+    coarse: bool,
+    exponentials: &mut [T::Wide],
+) {
+    if coarse {
+        for (e, logit) in exponentials.iter_mut().zip(logits) {
+            *e = logit.widen().exp_coarse();
+        }
+    } else {
+        for (e, logit) in exponentials.iter_mut().zip(logits) {
+            *e = logit.widen().exp();
+        }
     }
 }
 
 /// The totals of a long row, tile by tile; keeps the exponentials if there is a place for them.
 #[inline(always)]
-pub(super) fn long_row<T: Element>(logits: &[T], exponentials: &mut [T::Wide]) -> Totals<T::Wide> {
+pub(super) fn long_row<T: Element>(
+    logits: &[T],
+    coarse: bool,
+    exponentials: &mut [T::Wide],
+) -> Totals<T::Wide> {
     let mut lanes = Lanes([Totals::NONE; STRIPES]);
     let mut tile = [T::Wide::ZERO; TILE];
     for (index, logits) in logits.chunks(TILE).enumerate() {
@@ -122,7 +136,7 @@ pub(super) fn long_row<T: Element>(logits: &[T], exponentials: &mut [T::Wide]) -
         let place = exponentials.get_mut(start..start + logits.len());
         let place = place.unwrap_or(&mut tile[..logits.len()]);
         prefetch(logits);
-        exponentials_of(logits, place);
+        exponentials_of(logits, coarse, place);
         lanes.add(place);
     }
     lanes.total()
@@ -133,6 +147,7 @@ pub(super) fn long_row<T: Element>(logits: &[T], exponentials: &mut [T::Wide]) -
 #[inline(always)]
 pub(super) fn totals_of_planes<T: Element>(
     logits: &[T],
+    coarse: bool,
     exponentials: &mut [T::Wide],
     largest: &mut [T::Wide],
     others: &mut [T::Wide],
@@ -151,7 +166,7 @@ pub(super) fn totals_of_planes<T: Element>(
                 let tile = start..start + largest.len();
                 let place = exponentials.get_mut(tile.clone());
                 let place = place.unwrap_or(&mut elsewhere[..largest.len()]);
-                exponentials_of(&logits[tile], place);
+                exponentials_of(&logits[tile], coarse, place);
                 add_each(stripe_largest, stripe_others, place);
             }
             let totals = stripe_largest.iter().zip(&*stripe_others);
@@ -170,7 +185,7 @@ pub(super) fn totals_of_planes<T: Element>(
 /// a confident row keeps the digits of what the *other* classes have.
 pub(crate) struct Softmax<R> {
     pub(super) argmax: usize,
-    max: R,
+    pub(super) max: R,
     /// Σ exp(logit − max) over the classes other than `argmax`.
     pub(super) rest: R,
     /// 1 / (1 + rest), the probability of `argmax`.
@@ -268,14 +283,14 @@ impl<R: Real> Softmax<R> {
 }
 
 #[inline(always)]
-fn subtract<T: Element>(logits: &[T], max: T::Wide, differences: &mut [T::Wide]) {
+pub(super) fn subtract<T: Element>(logits: &[T], max: T::Wide, differences: &mut [T::Wide]) {
     for (difference, logit) in differences.iter_mut().zip(logits) {
         *difference = logit.widen() - max;
     }
 }
 
 #[inline(always)]
-fn exponentiate<R: Real>(numbers: &mut [R], coarse: bool) {
+pub(super) fn exponentiate<R: Real>(numbers: &mut [R], coarse: bool) {
     if coarse {
         for e in numbers {
             *e = e.exp_coarse();

@@ -72,6 +72,7 @@ catalogued! {
 
 impl Classwise for CrossEntropy {
     const LINK: Link = Link::Softmax;
+    const LINEAR: bool = true;
 
     #[inline(always)]
     fn value<R: Real>(&self, class: Class<R>) -> R {
