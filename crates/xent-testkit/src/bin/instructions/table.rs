@@ -106,7 +106,8 @@ pub(crate) fn main() -> ExitCode {
     match print(&cases, arguments.json) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(error) => fail(CANNOT, &error),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => fail(CANNOT, &error),
+        Err(error) => fail(2, &error),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Another process, stepped through one instruction at a time.
 
+use crate::CANNOT;
 use crate::decode::{Counts, Kind};
 use nix::sys::ptrace;
 use nix::sys::signal::{Signal, raise};
@@ -59,10 +60,13 @@ impl Traced {
         }
     }
 
-    /// Waits for the process to stop.
+    /// Waits for the process to stop, after a step or at a mark.
     fn stopped(&self) -> io::Result<Signal> {
         match waitpid(self.pid, None)? {
-            WaitStatus::Stopped(_, signal) => Ok(signal),
+            WaitStatus::Stopped(_, signal @ (Signal::SIGTRAP | Signal::SIGSTOP)) => Ok(signal),
+            WaitStatus::Exited(_, code) if code == i32::from(CANNOT) => {
+                Err(io::ErrorKind::PermissionDenied.into())
+            }
             other => Err(io::Error::other(format!("the process counted has ended: {other:?}"))),
         }
     }
