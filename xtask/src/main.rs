@@ -84,7 +84,8 @@ fn book() -> bool {
         let (command, out) = (command.to_string_lossy(), out.to_string_lossy());
         run_program(python.as_ref(), &["book/build.py", &*command, &*out])
     };
-    run(&["build", "--quiet", "--package", "xent-cli"])
+    // Of the whole workspace, so that dependencies keep the features of the tests.
+    run(&["build", "--quiet", "--workspace", "--bin", "xent"])
         && environment("book/python", &["sphinx", "myst-parser", "furo"]).is_some_and(build)
 }
 
