@@ -18,8 +18,8 @@ usage: cargo xtask TASK
   bench [ARGUMENTS]    speed against the bandwidth of the machine; `bench --help` has the options,
                        `bench --peers` downloads several GB of PyTorch and JAX once
   conformance [CASES]  the table of errors: every loss against its formula, in ulps
-  instructions [LOSS]  the instructions that each loss runs for eight numbers; fails if a loop runs on
-                       single numbers instead of vectors; `instructions --help` has the options
+  instructions [LOSS]  what each loss runs for eight numbers; fails if a loop runs on single numbers
+                       instead of vectors; `instructions --help` has the options
   deny                 licences and sources of the dependencies (needs cargo-deny)";
 
 fn main() -> ExitCode {
