@@ -176,6 +176,17 @@ impl Double {
         (if self.high.abs() < LINEAR { self } else { Self { high, low } }, n)
     }
 
+    /// `inside`, unless `self` is beyond what exp takes: then ∞, or `below`; NaN for NaN.
+    #[inline(always)]
+    fn within_exp_limit(self, inside: Self, below: f64) -> Self {
+        let outside = if self.high < -EXP_LIMIT { below } else { self.high * f64::INFINITY };
+        let usual = self.high.abs() < EXP_LIMIT;
+        Self {
+            high: if usual { inside.high } else { outside },
+            low: if usual { inside.low } else { 0.0 },
+        }
+    }
+
     /// ln(1 + self) for 1 + self from √½ to √2, by 2 artanh(s) for s = self / (2 + self).
     #[inline(always)]
     fn ln_1p_near_0(self) -> Self {
@@ -298,14 +309,7 @@ impl Real for Double {
     #[inline(always)]
     fn exp(self) -> Self {
         let (p, n) = self.reduced_exp_m1();
-        let inside = p.plus(Self::ONE).scaled(n);
-        let above = self.high * f64::INFINITY;
-        let outside = if self.high < -EXP_LIMIT { 0.0 } else { above };
-        let usual = self.high.abs() < EXP_LIMIT;
-        Self {
-            high: if usual { inside.high } else { outside },
-            low: if usual { inside.low } else { 0.0 },
-        }
+        self.within_exp_limit(p.plus(Self::ONE).scaled(n), 0.0)
     }
 
     /// To 2⁻⁵⁷: the first three terms in two numbers each, the others in one.
@@ -351,14 +355,7 @@ impl Real for Double {
     fn exp_m1(self) -> Self {
         let (p, n) = self.reduced_exp_m1();
         let whole = p.plus(Self::ONE).scaled(n) - Self::ONE;
-        let inside = if n == 0.0 { p } else { whole };
-        let above = self.high * f64::INFINITY;
-        let outside = if self.high < -EXP_LIMIT { -1.0 } else { above };
-        let usual = self.high.abs() < EXP_LIMIT;
-        Self {
-            high: if usual { inside.high } else { outside },
-            low: if usual { inside.low } else { 0.0 },
-        }
+        self.within_exp_limit(if n == 0.0 { p } else { whole }, -1.0)
     }
 
     #[inline(always)]
@@ -383,12 +380,7 @@ impl Real for Double {
         let e = (-self.abs()).exp();
         let larger = Self::ONE / (e + Self::ONE);
         let smaller = e * larger;
-        let negative = self.high < 0.0;
-        let pick = |a: Self, b: Self| Self {
-            high: if negative { a.high } else { b.high },
-            low: if negative { a.low } else { b.low },
-        };
-        [pick(smaller, larger), pick(larger, smaller)]
+        [self.if_less(Self::ZERO, smaller, larger), self.if_less(Self::ZERO, larger, smaller)]
     }
 
     #[inline(always)]
@@ -399,10 +391,7 @@ impl Real for Double {
 
     #[inline(always)]
     fn relu(self) -> Self {
-        Self {
-            high: if self.high < 0.0 { 0.0 } else { self.high },
-            low: if self.high < 0.0 { 0.0 } else { self.low },
-        }
+        self.if_less(Self::ZERO, Self::ZERO, self)
     }
 
     #[inline(always)]
