@@ -143,13 +143,8 @@ impl Figure {
     fn legend_rows(&self) -> i32 {
         match &self.panels {
             // A single map is narrower than what there is to say.
-            Panels::Maps(maps, _) => {
-                if maps.len() == 1 {
-                    2
-                } else {
-                    1
-                }
-            }
+            Panels::Maps(maps, _) if maps.len() == 1 => 2,
+            Panels::Maps(..) => 1,
             Panels::Curves(_) => self.places().last().map_or(0, |(_, row, _)| row + 1),
         }
     }

@@ -489,9 +489,10 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
         scores: &impl Scores<T::Wide>,
         exponentials: &[T::Wide],
         shares: &[T::Wide],
+        row_weight: T::Wide,
         left_out: usize,
     ) -> [T::Wide; 3] {
-        let (loss, row_weight) = (self.loss, self.row_weight(shares));
+        let loss = self.loss;
         let by_class = self.class_weights.filter(|_| L::PROPORTIONAL);
         let mut rest = [Stripes::EMPTY; 3];
         let mut values = [T::Wide::ZERO; TILE];
@@ -544,10 +545,11 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
         shares: &mut [T::Wide],
     ) -> T::Wide {
         self.fill_shares(shares);
-        let top = softmax.argmax;
-        let [rest_value, rest_first, rest_second] = self.terms(softmax, exponentials, shares, top);
+        let (top, row_weight) = (softmax.argmax, self.row_weight(shares));
+        let [rest_value, rest_first, rest_second] =
+            self.terms(softmax, exponentials, shares, row_weight, top);
         let class = softmax.class_at(top, self.predictions, exponentials, shares[top]);
-        let weight = if L::PROPORTIONAL { self.class_weight(top) } else { self.row_weight(shares) };
+        let weight = if L::PROPORTIONAL { self.class_weight(top) } else { row_weight };
         let [top_value, top_first, top_second] = self.term(class, weight);
         let value = rest_value + top_value;
         if self.gradient.is_empty() {
@@ -588,7 +590,8 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
     #[inline(always)]
     fn identity(&mut self, shares: &mut [T::Wide]) -> T::Wide {
         self.fill_shares(shares);
-        let [value, ..] = self.terms(&Differences(T::Wide::ZERO), shares, shares, usize::MAX);
+        let (scores, row_weight) = (Differences(T::Wide::ZERO), self.row_weight(shares));
+        let [value, ..] = self.terms(&scores, shares, shares, row_weight, usize::MAX);
         value
     }
 
@@ -600,7 +603,8 @@ impl<L: Classwise, T: Element> Row<'_, L, T> {
         };
         shares.fill(T::Wide::ZERO);
         let own = Differences(self.predictions[label].widen());
-        let [value, first, second] = self.terms(&own, shares, shares, label);
+        let row_weight = self.row_weight(shares);
+        let [value, first, second] = self.terms(&own, shares, shares, row_weight, label);
         if let Some(gradient) = self.gradient.get_mut(label) {
             *gradient = -first;
         }
