@@ -48,7 +48,7 @@ pub use error::{Error, Result};
 pub use expression::{Expression, Function, Operation};
 pub use family::classwise::{Class, Classwise, Link, Step};
 #[doc(hidden)]
-pub use family::classwise::{row_steps, rows_can_be_planes, run_rows};
+pub use family::classwise::{row_steps, rows_as_planes, run_rows};
 pub use family::pointwise::Pointwise;
 pub use family::{Block, BlockTargets, Domain, Family, Kernel, Loss, Order, Outputs, Targeting};
 pub use half::{bf16, f16};

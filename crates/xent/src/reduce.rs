@@ -107,6 +107,13 @@ impl<R: Real> Stripes<R> {
         self.0 = sums;
     }
 
+    /// The sum of the stripes one after the other, as they come where each is a pass of its own.
+    #[inline(always)]
+    pub(crate) fn in_turn(self, plus: impl Fn(R, R) -> R) -> R {
+        let [first, rest @ ..] = self.0;
+        rest.into_iter().fold(first, plus)
+    }
+
     #[inline(always)]
     pub(crate) fn total(self) -> R {
         let mut sums = self.0;

@@ -115,8 +115,9 @@ impl<T: Element> Kernel<T> for WeightedSum {
         }
     }
 
-    fn takes_planes(&self, labelled: bool, weighted: bool) -> bool {
-        let takes = |loss: &dyn Loss| T::kernel(loss).takes_planes(labelled, weighted);
-        self.terms.iter().all(|(_, loss)| takes(loss.as_ref()))
+    fn planes(&self, labelled: bool, weighted: bool) -> Option<usize> {
+        let planes = |loss: &dyn Loss| T::kernel(loss).planes(labelled, weighted);
+        let each = self.terms.iter().map(|(_, loss)| planes(loss.as_ref()));
+        each.reduce(|a, b| Some(a?.min(b?))).flatten()
     }
 }

@@ -2,11 +2,11 @@
 
 use super::memory::{Aligned, in_parallel};
 use super::{BLOCK, Buffers, JOB, Options, Problem, Source};
-use crate::dispatch::{TILE, Task, vectorised};
+use crate::dispatch::{Task, vectorised};
 use crate::error::{Error, Result};
 use crate::family::{Domain, Family, Targeting};
 use crate::number::{Element, Real};
-use crate::reduce::{stripes, tree};
+use crate::reduce::{STRIPES, stripes, tree};
 use crate::targets::{Labels, Targets};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -121,8 +121,7 @@ impl<T: Element> Problem<'_, T> {
     }
 
     fn check_range(&self, argument: &'static str, pieces: &[&[T]], domain: Domain) -> Result<()> {
-        let Some(range) = domain.bounds() else { return Ok(()) };
-        if pieces.iter().all(|values| within(values, range, domain == Domain::Sign)) {
+        if pieces.iter().all(|values| all(values, |values| are_legal(values, domain))) {
             return Ok(());
         }
         for (index, value) in pieces.iter().copied().flatten().enumerate() {
@@ -145,36 +144,22 @@ impl<T: Element> Problem<'_, T> {
 
 /// Whether all values of a block are in the range of their domain.
 pub(super) fn are_legal<T: Element>(values: &[T], domain: Domain) -> bool {
-    let ends = domain == Domain::Sign;
-    domain.bounds().is_none_or(|range| vectorised(Within { values, range, ends }))
-}
-
-fn shape(argument: &'static str, expected: &str, actual: String) -> Error {
-    Error::Shape { argument, expected: expected.to_owned(), actual }
-}
-
-fn non_negative<T: Element>(argument: &'static str, values: &[T]) -> Result<()> {
-    if within(values, [0.0, f64::MAX], false) {
-        return Ok(());
+    // With a domain that the compiler knows, numbers are compared as they are stored.
+    match domain {
+        Domain::Real | Domain::Logit | Domain::LogProbability => true,
+        Domain::Probability => vectorised(All(values, |value| Domain::Probability.allows(value))),
+        Domain::Sign => vectorised(All(values, |value| Domain::Sign.allows(value))),
     }
-    for (index, value) in values.iter().enumerate() {
-        let value = value.to_f64();
-        if !(0.0..f64::INFINITY).contains(&value) {
-            let range = "finite and not negative";
-            return Err(Error::OutOfRange { argument, index, value, range, hint: "" });
-        }
-    }
-    Ok(())
 }
 
-/// Whether all values are in the range, or at its ends.
-fn within<T: Element>(values: &[T], range: [f64; 2], ends: bool) -> bool {
+/// Whether all values are as they should be.
+fn all<T: Element>(values: &[T], inside: impl Fn(&[T]) -> bool + Send + Sync) -> bool {
     let legal = AtomicBool::new(true);
     in_parallel(
         values.chunks(JOB).collect(),
         || (),
         |(), values| {
-            if !vectorised(Within { values, range, ends }) {
+            if !inside(values) {
                 legal.store(false, Ordering::Relaxed);
             }
         },
@@ -182,25 +167,44 @@ fn within<T: Element>(values: &[T], range: [f64; 2], ends: bool) -> bool {
     legal.into_inner()
 }
 
-struct Within<'a, T> {
-    values: &'a [T],
-    range: [f64; 2],
-    ends: bool,
-}
+struct All<'a, T, F>(&'a [T], F);
 
-impl<T: Element> Task for Within<'_, T> {
+impl<T: Element, F: Fn(f64) -> bool> Task for All<'_, T, F> {
     type Output = bool;
 
+    /// Each lane keeps the last value that it should not have seen.
     #[inline(always)]
     fn run(self) -> bool {
-        let Self { values, range: [low, high], ends } = self;
-        values.chunks(TILE).fold(true, |legal, values| {
-            let inside = |legal: bool, value: f64| legal & (low <= value) & (value <= high);
-            let at_end = |legal: bool, value: f64| legal & ((value == low) | (value == high));
-            let values = values.iter().map(|value| value.to_f64());
-            if ends { values.fold(legal, at_end) } else { values.fold(legal, inside) }
-        })
+        let Self(values, inside) = self;
+        let Some(&first) = values.first() else { return true };
+        let mut lanes = [first; STRIPES];
+        let (chunks, tail) = values.as_chunks::<STRIPES>();
+        for chunk in chunks {
+            for (lane, &value) in lanes.iter_mut().zip(chunk) {
+                *lane = if inside(value.to_f64()) { *lane } else { value };
+            }
+        }
+        lanes.iter().chain(tail).all(|value| inside(value.to_f64()))
     }
+}
+
+fn shape(argument: &'static str, expected: &str, actual: String) -> Error {
+    Error::Shape { argument, expected: expected.to_owned(), actual }
+}
+
+fn non_negative<T: Element>(argument: &'static str, values: &[T]) -> Result<()> {
+    let inside = |value: f64| (0.0..f64::INFINITY).contains(&value);
+    if all(values, |values| vectorised(All(values, inside))) {
+        return Ok(());
+    }
+    for (index, value) in values.iter().enumerate() {
+        let value = value.to_f64();
+        if !inside(value) {
+            let range = "finite and not negative";
+            return Err(Error::OutOfRange { argument, index, value, range, hint: "" });
+        }
+    }
+    Ok(())
 }
 
 /// The weights and labels of a block of rows.

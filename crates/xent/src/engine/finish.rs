@@ -3,6 +3,7 @@
 use super::planes::Transpose;
 use super::run::{Run, Scratch};
 use crate::dispatch::{LINE, Streams, TILE, Task, prefetch, vectorised};
+use crate::family::softmax::LONG;
 use crate::number::{Element, Real};
 use crate::predictions::Layout;
 use crate::reduce::stripes;
@@ -223,8 +224,13 @@ impl Rounding<'_> {
                     for (wide, to) in planes.take(classes) {
                         round_each(wide, weights, to);
                     }
-                } else {
+                } else if classes < LONG {
                     round_rows(wide, weights, classes, rounded);
+                } else {
+                    let rows = wide.chunks_exact(classes).zip(rounded.chunks_exact_mut(classes));
+                    for ((wide, to), &weight) in rows.zip(weights) {
+                        round_all(wide, weight, to);
+                    }
                 }
                 let mut rounded = &rounded[..count];
                 if self.planes != matches!(place, Place::Planes(_)) {

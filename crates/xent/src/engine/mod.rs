@@ -16,7 +16,6 @@ use crate::number::{Element, Real};
 use crate::predictions::Layout;
 use crate::reduce::{Reduction, Sums, WhenEmpty};
 use crate::targets::Targets;
-use planes::FEW;
 use run::Run;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -118,8 +117,8 @@ impl<T: Element> Problem<'_, T> {
         let class_weights = class_weights.as_deref();
         let labelled = matches!(self.targets, Targets::Labels(_));
         let planes = T::kernel(self.loss)
-            .takes_planes(labelled, self.options.class_weights.is_some())
-            && (self.layout.inner != 1 || self.layout.classes <= FEW);
+            .planes(labelled, self.options.class_weights.is_some())
+            .is_some_and(|few| self.layout.inner != 1 || self.layout.classes <= few);
         let legal = AtomicBool::new(true);
         let given = match source {
             Source::Shared(predictions) => vec![predictions],

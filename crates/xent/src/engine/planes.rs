@@ -2,10 +2,6 @@
 
 use crate::dispatch::Task;
 
-/// Up to how many classes a kernel gets planes where there are rows: the number of those that the
-/// compiler knows, see [`Transpose`].
-pub(super) const FEW: usize = 8;
-
 /// From rows to planes, or back.
 pub(super) struct Transpose<'a, T> {
     pub(super) from: &'a [T],

@@ -17,8 +17,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// From how many bytes on a result is written past the cache.
 const STREAMED: usize = 4 << 20;
 
-/// How many predictions a block of planes holds: more, for longer pieces of each.
-const PLANES: usize = 4 * BLOCK;
+/// How many predictions a block of planes or of long rows holds: more, for longer pieces of each
+/// plane, and so that what is done once for each block is little.
+const LARGE: usize = 4 * BLOCK;
 
 /// A checked problem.
 pub(super) struct Run<'a, T: Element> {
@@ -120,7 +121,11 @@ impl<T: Element> Run<'_, T> {
                 Targets::Labels(_) => BlockTargets::Labels(&scratch.marks.labels[..count]),
                 Targets::Values(values) => {
                     let values = layout.place(values, all);
-                    BlockTargets::Values(values.together(classes, false, &mut scratch.targets))
+                    BlockTargets::Values(values.together(
+                        classes,
+                        self.planes,
+                        &mut scratch.targets,
+                    ))
                 }
             };
             if !matches!(input, Input::Gradient) && !self.are_legal(predictions, targets) {
@@ -169,8 +174,8 @@ impl Layout {
     fn rows_per_block<T>(self) -> usize {
         match self.inner {
             1 if self.classes < LONG => BLOCK.div_ceil(self.classes).next_multiple_of(STRIPES),
-            1 => (BLOCK / self.classes).max(1),
-            _ => (PLANES / self.classes).max(1).next_multiple_of(LINE / size_of::<T>()),
+            1 => (LARGE / self.classes).max(1),
+            _ => (LARGE / self.classes).max(1).next_multiple_of(LINE / size_of::<T>()),
         }
     }
 

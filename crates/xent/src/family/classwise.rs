@@ -4,8 +4,8 @@
 //! [`Link`] says how a row of predictions becomes scores; the chain rule through it, and the
 //! numerics of the softmax, are written here once.
 
-use super::softmax::Softmax;
-use super::{Block, BlockTargets, Domain, Order, Outputs, labelled};
+use super::softmax::{LONG, Softmax};
+use super::{Block, BlockTargets, Domain, Order, Outputs, labelled, linear};
 use crate::catalogue::Catalogued;
 use crate::dispatch::{TILE, Task, prefetch, vectorised};
 use crate::number::{Dual, Element, Real};
@@ -87,7 +87,7 @@ pub trait Classwise: Send + Sync {
     /// Whether a class with a target share of 0 contributes nothing, whatever its prediction:
     /// the rule 0·log 0 = 0. Class weights then weigh the classes of a target separately.
     const PROPORTIONAL: bool = true;
-    /// Whether the term is −target · score. What smoothing adds to a row is then little.
+    /// Whether the term is −target · score. The sum over the classes is then short work.
     const LINEAR: bool = false;
     /// Whether a distribution over the classes can be the target.
     const DISTRIBUTIONS: bool = true;
@@ -161,8 +161,8 @@ macro_rules! classwise_loss {
                 $crate::run_rows(self, block, order, outputs);
             }
 
-            fn takes_planes(&self, labelled: bool, weighted: bool) -> bool {
-                labelled && $crate::rows_can_be_planes::<_, T>(self, weighted)
+            fn planes(&self, labelled: bool, weighted: bool) -> ::std::option::Option<usize> {
+                $crate::rows_as_planes(self, labelled, weighted)
             }
         }
     };
@@ -179,10 +179,14 @@ pub fn run_rows<L: Classwise, T: Element>(
     vectorised(Rows { loss, block, order, outputs });
 }
 
-/// Whether [`run_rows`] takes labelled rows as planes.
+/// See [`Kernel::planes`](crate::Kernel::planes).
 #[doc(hidden)]
-pub fn rows_can_be_planes<L: Classwise, T: Element>(loss: &L, weighted: bool) -> bool {
-    T::WIDE_HAS_RANGE && is_labelled_softmax(loss, weighted)
+pub fn rows_as_planes<L: Classwise>(loss: &L, labelled: bool, weighted: bool) -> Option<usize> {
+    if labelled && is_labelled_softmax(loss, weighted) {
+        Some(labelled::FEW)
+    } else {
+        is_linear_softmax::<L>().then_some(linear::FEW)
+    }
 }
 
 /// How one class of a row comes to its share of the loss, for explanations.
@@ -263,12 +267,21 @@ impl<L: Classwise, T: Element> Task for Rows<'_, L, T> {
             {
                 labelled::run(self.loss, self.block, labels, self.order, self.outputs);
             }
+            _ if is_linear_softmax::<L>() => {
+                linear::run(self.loss, self.block, self.order, self.outputs);
+            }
             _ => self.one_by_one(),
         }
     }
 }
 
-/// Whether labelled rows have the kernel of their own.
+/// Whether rows with a share in every class have a kernel of their own.
+#[inline(always)]
+fn is_linear_softmax<L: Classwise>() -> bool {
+    L::LINK == Link::Softmax && L::LINEAR
+}
+
+/// Whether labelled rows have a kernel of their own.
 #[inline(always)]
 fn is_labelled_softmax<L: Classwise>(loss: &L, weighted: bool) -> bool {
     L::LINK == Link::Softmax && (has_sole_term(loss) || L::LINEAR && !weighted)
@@ -285,12 +298,13 @@ impl<L: Classwise, T: Element> Rows<'_, L, T> {
     fn one_by_one(self) {
         let Rows { loss, block, order, outputs } = self;
         let classes = block.classes;
-        let exponentials = if L::LINK == Link::Softmax { block.predictions.len() } else { 0 };
+        let short = L::LINK == Link::Softmax && classes < LONG;
+        let exponentials = if short { block.predictions.len() } else { classes };
         outputs.scratch.resize(exponentials + classes, T::Wide::ZERO);
         let (exponentials, shares) = outputs.scratch.split_at_mut(exponentials);
-        let softmaxes = match L::LINK {
-            Link::Softmax => Softmax::of_rows(block.predictions, classes, false, exponentials),
-            Link::Identity | Link::Margin => Vec::new(),
+        let softmaxes = match short {
+            true => Softmax::of_rows(block.predictions, classes, exponentials),
+            false => Vec::new(),
         };
         let rows = block.predictions.chunks_exact(classes).zip(outputs.values);
         for (index, (predictions, value)) in rows.enumerate() {
@@ -310,7 +324,12 @@ impl<L: Classwise, T: Element> Rows<'_, L, T> {
                 curvature: &mut outputs.curvature[curvature],
             };
             *value = match (L::LINK, row.sole_class()) {
-                (Link::Softmax, _) => row.softmax(&softmaxes[index], &exponentials[at], shares),
+                (Link::Softmax, _) if short => {
+                    row.softmax(&softmaxes[index], &exponentials[at], shares)
+                }
+                (Link::Softmax, _) => {
+                    row.softmax(&Softmax::of(predictions, exponentials), exponentials, shares)
+                }
                 (Link::Identity, Some(label)) => row.identity_of_one(label),
                 (Link::Identity, None) => row.identity(shares),
                 (Link::Margin, _) => row.margin(shares),
@@ -623,8 +642,9 @@ fn turn_by_softmax<R: Real>(
     all_first: R,
     gradient: &mut [R],
 ) {
+    let all_first = softmax.top * all_first;
     for (gradient, &e) in gradient.iter_mut().zip(exponentials) {
-        *gradient = *gradient - e * softmax.top * all_first;
+        *gradient = *gradient - e * all_first;
     }
 }
 

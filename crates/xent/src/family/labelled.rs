@@ -9,7 +9,8 @@
 
 use super::classwise::{Class, Classwise, weighted};
 use super::softmax::{
-    LONG, Softmax, Totals, exponentials_of, exponentiate, long_row, subtract, totals_of_planes,
+    LONG, Softmax, Totals, exponentials_of, exponentiate, others_of_long_row, others_of_planes,
+    subtract,
 };
 use super::{Block, Order, Outputs};
 use crate::dispatch::{TILE, prefetch};
@@ -17,9 +18,13 @@ use crate::number::{Element, Real};
 use crate::reduce::Stripes;
 use std::ops::Add;
 
-/// Where the largest logit of a row and that of its label have to be, either side of 0, for
-/// exponentials without a shift: 170 decimal digits are then left below the largest.
+/// Where the logit of the label and ln Σe of the others have to be, either side of 0, for
+/// exponentials without a shift: 170 decimal digits are then left below them.
 const UNSHIFTED: f64 = 300.0;
+
+/// Up to how many classes rows are worth turning into planes: as many as a
+/// transposition moves as vectors.
+pub(super) const FEW: usize = 8;
 
 /// Fills `outputs` for a block of labelled rows.
 #[inline(always)]
@@ -32,7 +37,7 @@ pub(super) fn run<L: Classwise, T: Element>(
 ) {
     let Outputs { values, gradient, curvature, factors, scratch } = outputs;
     let rows = labels.len();
-    let needs_exponentials = !T::WIDE_HAS_RANGE || (block.classes < LONG && !block.planes);
+    let needs_exponentials = block.classes < LONG && !block.planes;
     let elsewhere = order == Order::Value && needs_exponentials;
     let elsewhere = if elsewhere { block.predictions.len() } else { 0 };
     scratch.resize(Columns::<T::Wide>::COUNT * rows + elsewhere, T::Wide::ZERO);
@@ -89,7 +94,7 @@ struct Columns<'a, R> {
     others: &'a mut [R],
     /// The log-probability of the label.
     scores: &'a mut [R],
-    /// The largest exponential of the row, and the sum of those but this one.
+    /// For the curvature: the largest exponential of the row, and the sum of all but this one.
     largest: &'a mut [R],
     rest: &'a mut [R],
     /// 1 / the sum of all exponentials of the row.
@@ -129,9 +134,8 @@ impl<'a, R: Real> Columns<'a, R> {
 
     /// The sums of each row; leaves the exponentials in `exponentials` unless that is empty.
     ///
-    /// Wide numbers of more range than the data take the exponentials of the logits as they are,
-    /// in one pass; rows beyond that, and data as wide as their wide numbers, take them of the
-    /// differences to the largest logit.
+    /// They are taken of the logits as they are, in one pass; a row beyond [`UNSHIFTED`] is done
+    /// anew with the differences to its largest logit.
     #[inline(always)]
     fn fill<T: Element<Wide = R>>(
         &mut self,
@@ -141,32 +145,24 @@ impl<'a, R: Real> Columns<'a, R> {
         exponentials: &mut [R],
     ) {
         let (logits, classes) = (block.predictions, block.classes);
-        if !T::WIDE_HAS_RANGE {
-            let softmaxes = Softmax::of_rows(logits, classes, coarse, exponentials);
-            let place = block.place();
-            for (row, softmax) in softmaxes.into_iter().enumerate() {
-                let own = place(row, labels[row]);
-                self.shift(row, softmax, logits[own], exponentials[own]);
-            }
-            return;
-        }
         self.shifts.fill(R::ZERO);
         if block.planes {
-            totals_of_planes(logits, coarse, exponentials, self.largest, self.rest);
+            others_of_planes(logits, labels, coarse, exponentials, self.others);
         } else if classes < LONG {
             for (logits, tile) in logits.chunks(TILE).zip(exponentials.chunks_mut(TILE)) {
                 prefetch(logits);
-                exponentials_of(logits, coarse, tile);
+                exponentials_of(logits, T::widen, coarse, tile);
             }
-            for (row, exponentials) in exponentials.chunks_exact(classes).enumerate() {
-                let totals = Totals::of(exponentials);
-                (self.largest[row], self.rest[row]) = (totals.largest, totals.others);
+            let rows = exponentials.chunks_exact_mut(classes).zip(labels);
+            for (others, (row, &label)) in self.others.iter_mut().zip(rows) {
+                row[label] = R::ZERO;
+                *others = row.iter().fold(R::ZERO, |sum, &e| sum.plus_like(e));
             }
         } else {
             for (row, logits) in logits.chunks_exact(classes).enumerate() {
                 let kept = exponentials.get_mut(row * classes..(row + 1) * classes);
-                let totals = long_row(logits, coarse, kept.unwrap_or_default());
-                (self.largest[row], self.rest[row]) = (totals.largest, totals.others);
+                let kept = kept.unwrap_or_default();
+                self.others[row] = others_of_long_row(logits, labels[row], coarse, kept);
             }
         }
         let place = block.place();
@@ -174,15 +170,18 @@ impl<'a, R: Real> Columns<'a, R> {
             *own = logits[place(row, label)].widen();
         }
         exponentiate(self.own, coarse);
-        let range = [-UNSHIFTED, UNSHIFTED].map(|end| T::wide_to_f64(R::constant(end).exp()));
-        leave_out(self.largest, self.rest, self.own, self.others);
         score_each(self.own, self.others, self.scores);
-        let mut shifted = false;
-        for ((&largest, &others), &own) in self.largest.iter().zip(&*self.rest).zip(&*self.own) {
-            shifted |= Totals { largest, others }.is_out_of_range::<T>(own, range);
+        let range = [-UNSHIFTED, UNSHIFTED].map(|end| T::wide_to_f64(R::constant(end).exp()));
+        let within = |sum| {
+            let sum = T::wide_to_f64(sum);
+            (range[0] < sum) & (sum < range[1])
+        };
+        let mut all_within = true;
+        for (&own, &others) in self.own.iter().zip(&*self.others) {
+            all_within &= within(own) & within(others);
         }
-        if shifted {
-            self.shift_where_needed(block, labels, exponentials, range);
+        if !all_within {
+            self.shift_where_needed(block, labels, exponentials, within);
         }
     }
 
@@ -192,33 +191,25 @@ impl<'a, R: Real> Columns<'a, R> {
         block: &Block<'_, T>,
         labels: &[usize],
         exponentials: &mut [R],
-        range: [f64; 2],
+        within: impl Fn(R) -> bool,
     ) {
         let (place, mut shifted) = (block.place(), vec![R::ZERO; block.classes]);
         for (row, &label) in labels.iter().enumerate() {
-            let totals = Totals { largest: self.largest[row], others: self.rest[row] };
-            if !totals.is_out_of_range::<T>(self.own[row], range) {
+            if within(self.own[row]) && within(self.others[row]) {
                 continue;
             }
             let places = (0..block.classes).map(|class| place(row, class));
             let logits: Vec<T> = places.clone().map(|at| block.predictions[at]).collect();
             let softmax = Softmax::of(&logits, &mut shifted);
-            self.shift(row, softmax, logits[label], shifted[label]);
+            self.own[row] = shifted[label];
+            let all = Totals { largest: R::ONE, others: softmax.rest };
+            self.others[row] = all.without(self.own[row]);
+            self.shifts[row] = softmax.max;
+            self.scores[row] = softmax.score(logits[label].widen());
             if !exponentials.is_empty() {
                 places.zip(&shifted).for_each(|(at, &e)| exponentials[at] = e);
             }
         }
-    }
-
-    /// Sets a row whose exponentials are those of differences to the largest logit.
-    #[inline(always)]
-    fn shift<T: Element<Wide = R>>(&mut self, row: usize, softmax: Softmax<R>, logit: T, own: R) {
-        let totals = Totals { largest: R::ONE, others: softmax.rest };
-        self.own[row] = own;
-        self.others[row] = totals.without(own);
-        self.shifts[row] = softmax.max;
-        self.scores[row] = softmax.score(logit.widen());
-        (self.largest[row], self.rest[row]) = (totals.largest, totals.others);
     }
 
     #[inline(always)]
@@ -350,13 +341,22 @@ impl<'a, R: Real> Columns<'a, R> {
     /// ∂²f/∂z_j² = f″ (1[j=y] − p_j)² − f′ p_j (1 − p_j), from the exponentials.
     #[inline(always)]
     fn curvature<T: Element>(
-        &self,
+        &mut self,
         block: &Block<'_, T>,
         labels: &[usize],
-        exponentials: &[R],
+        exponentials: &mut [R],
         curvature: &mut [R],
     ) {
+        let place = block.place();
+        for ((row, &label), &own) in labels.iter().enumerate().zip(&*self.own) {
+            exponentials[place(row, label)] = own;
+        }
         if block.planes {
+            self.largest.fill(R::ZERO);
+            self.rest.fill(R::ZERO);
+            for e in exponentials.chunks_exact(labels.len()) {
+                add_each(self.largest, self.rest, e);
+            }
             let planes = exponentials.chunks_exact(labels.len());
             for (e, curvature) in planes.zip(curvature.chunks_exact_mut(labels.len())) {
                 self.bend_plane(e, curvature);
@@ -365,10 +365,11 @@ impl<'a, R: Real> Columns<'a, R> {
             let rows = exponentials.chunks_exact(block.classes);
             let rows = rows.zip(curvature.chunks_exact_mut(block.classes)).enumerate();
             for (row, (e, curvature)) in rows {
+                let totals = Totals::of(e);
+                (self.largest[row], self.rest[row]) = (totals.largest, totals.others);
                 bend_row(self.bend(row), e, curvature);
             }
         }
-        let place = block.place();
         for (row, &label) in labels.iter().enumerate() {
             let Bend { inverse, first, second, .. } = self.bend(row);
             let (p, not_p) = (self.own[row] * inverse, self.others[row] * inverse);
@@ -419,6 +420,15 @@ impl<R: Real> Bend<R> {
     }
 }
 
+/// Adds an exponential to the totals of each row.
+#[inline(always)]
+fn add_each<R: Real>(largest: &mut [R], others: &mut [R], exponentials: &[R]) {
+    for ((largest, others), &e) in largest.iter_mut().zip(others).zip(exponentials) {
+        let totals = Totals { largest: *largest, others: *others }.with(e);
+        (*largest, *others) = (totals.largest, totals.others);
+    }
+}
+
 #[inline(always)]
 fn bend_row<R: Real>(bend: Bend<R>, exponentials: &[R], curvature: &mut [R]) {
     for (curvature, &e) in curvature.iter_mut().zip(exponentials) {
@@ -430,15 +440,6 @@ fn bend_row<R: Real>(bend: Bend<R>, exponentials: &[R], curvature: &mut [R]) {
 fn invert_sums<R: Real>(own: &[R], others: &[R], inverses: &mut [R]) {
     for (inverse, (&own, &others)) in inverses.iter_mut().zip(own.iter().zip(others)) {
         *inverse = R::ONE / (own + others);
-    }
-}
-
-/// The sum of the exponentials of all classes but the label, for each row.
-#[inline(always)]
-fn leave_out<R: Real>(largest: &[R], rest: &[R], own: &[R], others: &mut [R]) {
-    let totals = largest.iter().zip(rest);
-    for (out, ((&largest, &others), &own)) in others.iter_mut().zip(totals.zip(own)) {
-        *out = Totals { largest, others }.without(own);
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod classwise;
 mod labelled;
+mod linear;
 pub(crate) mod pointwise;
 pub(crate) mod softmax;
 
@@ -57,20 +58,12 @@ impl Domain {
     }
 
     /// Whether `value` is legal here.
+    #[inline(always)]
     pub(crate) fn allows(self, value: f64) -> bool {
         match self {
             Domain::Real | Domain::Logit | Domain::LogProbability => true,
             Domain::Probability => (0.0..=1.0).contains(&value),
             Domain::Sign => value.abs() == 1.0,
-        }
-    }
-
-    /// The ends of the range, if the argument has to be looked through.
-    pub(crate) fn bounds(self) -> Option<[f64; 2]> {
-        match self {
-            Domain::Real | Domain::Logit | Domain::LogProbability => None,
-            Domain::Probability => Some([0.0, 1.0]),
-            Domain::Sign => Some([-1.0, 1.0]),
         }
     }
 
@@ -211,10 +204,10 @@ pub trait Kernel<T: Element> {
     /// Fills `outputs` for every row of `block`.
     fn run(&self, block: &Block<'_, T>, order: Order, outputs: Outputs<'_, T::Wide>);
 
-    /// Whether blocks can be planes, where targets are class indices or are not, and classes have
-    /// weights or have not.
-    fn takes_planes(&self, labelled: bool, weighted: bool) -> bool {
+    /// Up to how many classes rows had better be turned into planes, where targets are class
+    /// indices or are not, and classes have weights or have not; none where blocks cannot be planes.
+    fn planes(&self, labelled: bool, weighted: bool) -> Option<usize> {
         let _ = (labelled, weighted);
-        false
+        None
     }
 }

@@ -19,12 +19,14 @@ pub(super) struct Totals<R> {
 }
 
 impl<R: Real> Totals<R> {
-    const NONE: Self = Self { largest: R::ZERO, others: R::ZERO };
+    pub(super) const NONE: Self = Self { largest: R::ZERO, others: R::ZERO };
 
     /// With another one. A NaN ends up among the others.
     #[inline(always)]
-    fn with(mut self, exponential: R) -> Self {
-        add(&mut self.largest, &mut self.others, exponential);
+    pub(super) fn with(mut self, exponential: R) -> Self {
+        let Self { largest, others } = &mut self;
+        *others = others.plus_like(largest.if_less(exponential, *largest, exponential));
+        *largest = largest.if_less(exponential, exponential, *largest);
         self
     }
 
@@ -34,24 +36,25 @@ impl<R: Real> Totals<R> {
         Self { others: both.others.plus_like(other.others), ..both }
     }
 
+    /// Of a row, in stripes as sums are.
     #[inline(always)]
     pub(super) fn of(exponentials: &[R]) -> Self {
-        let mut totals = Self::NONE;
-        for &e in exponentials {
-            totals = totals.with(e);
+        let mut lanes = [Self::NONE; STRIPES];
+        let (chunks, tail) = exponentials.as_chunks::<STRIPES>();
+        let (mut largest, mut others) = (lanes.map(|l| l.largest), lanes.map(|l| l.others));
+        for chunk in chunks {
+            for ((others, largest), &e) in others.iter_mut().zip(&mut largest).zip(chunk) {
+                let with = Self { largest: *largest, others: *others }.with(e);
+                (*largest, *others) = (with.largest, with.others);
+            }
         }
-        totals
-    }
-
-    /// Whether the exponentials of the row have to be taken of differences to its largest logit.
-    #[inline(always)]
-    pub(super) fn is_out_of_range<T: Element<Wide = R>>(
-        self,
-        own: R,
-        [low, high]: [f64; 2],
-    ) -> bool {
-        let (own, largest) = (T::wide_to_f64(own), T::wide_to_f64(self.largest));
-        !((low < own) & (low < largest) & (largest < high))
+        for (i, lane) in lanes.iter_mut().enumerate() {
+            *lane = Self { largest: largest[i], others: others[i] };
+        }
+        for (lane, &exponential) in lanes.iter_mut().zip(tail) {
+            *lane = lane.with(exponential);
+        }
+        lanes.into_iter().reduce(Self::merge).unwrap_or(Self::NONE)
     }
 
     /// The sum of all but one of the exponentials.
@@ -62,122 +65,84 @@ impl<R: Real> Totals<R> {
     }
 }
 
-/// One more exponential for totals that are kept in two places.
-#[inline(always)]
-fn add<R: Real>(largest: &mut R, others: &mut R, exponential: R) {
-    *others = others.plus_like(largest.if_less(exponential, *largest, exponential));
-    *largest = largest.if_less(exponential, exponential, *largest);
-}
-
-/// One more exponential for the totals of each row.
-#[inline(always)]
-fn add_each<R: Real>(largest: &mut [R], others: &mut [R], exponentials: &[R]) {
-    for ((largest, others), &e) in largest.iter_mut().zip(others).zip(exponentials) {
-        add(largest, others, e);
-    }
-}
-
-/// Totals in stripes, as sums are.
-struct Lanes<R>([Totals<R>; STRIPES]);
-
-impl<R: Real> Lanes<R> {
-    #[inline(always)]
-    fn add(&mut self, exponentials: &[R]) {
-        let mut largest = self.0.map(|lane| lane.largest);
-        let mut others = self.0.map(|lane| lane.others);
-        let (chunks, tail) = exponentials.as_chunks::<STRIPES>();
-        for chunk in chunks {
-            for ((others, largest), &e) in others.iter_mut().zip(&mut largest).zip(chunk) {
-                add(largest, others, e);
-            }
-        }
-        for (i, lane) in self.0.iter_mut().enumerate() {
-            *lane = Totals { largest: largest[i], others: others[i] };
-        }
-        for (lane, &exponential) in self.0.iter_mut().zip(tail) {
-            *lane = lane.with(exponential);
-        }
-    }
-
-    #[inline(always)]
-    fn total(self) -> Totals<R> {
-        self.0.into_iter().reduce(Totals::merge).unwrap_or(Totals::NONE)
-    }
-}
-
+/// The exponentials of what becomes of logits.
 #[inline(always)]
 pub(super) fn exponentials_of<T: Element>(
     logits: &[T],
+    shift: impl Fn(T) -> T::Wide,
     coarse: bool,
     exponentials: &mut [T::Wide],
 ) {
     if coarse {
-        for (e, logit) in exponentials.iter_mut().zip(logits) {
-            *e = logit.widen().exp_coarse();
+        for (e, &logit) in exponentials.iter_mut().zip(logits) {
+            *e = shift(logit).exp_coarse();
         }
     } else {
-        for (e, logit) in exponentials.iter_mut().zip(logits) {
-            *e = logit.widen().exp();
+        for (e, &logit) in exponentials.iter_mut().zip(logits) {
+            *e = shift(logit).exp();
         }
     }
 }
 
-/// The totals of a long row, tile by tile; keeps the exponentials if there is a place for them.
+/// The sum of the exponentials of a long row, but for the label's; keeps them all if there is a
+/// place for them.
 #[inline(always)]
-pub(super) fn long_row<T: Element>(
+pub(super) fn others_of_long_row<T: Element>(
     logits: &[T],
+    label: usize,
     coarse: bool,
     exponentials: &mut [T::Wide],
-) -> Totals<T::Wide> {
-    let mut lanes = Lanes([Totals::NONE; STRIPES]);
+) -> T::Wide {
+    let mut others = Stripes::EMPTY;
     let mut tile = [T::Wide::ZERO; TILE];
     for (index, logits) in logits.chunks(TILE).enumerate() {
         let start = index * TILE;
         let place = exponentials.get_mut(start..start + logits.len());
         let place = place.unwrap_or(&mut tile[..logits.len()]);
         prefetch(logits);
-        exponentials_of(logits, coarse, place);
-        lanes.add(place);
+        exponentials_of(logits, T::widen, coarse, place);
+        others.add_without(place, label.wrapping_sub(start), T::Wide::plus_like);
     }
-    lanes.total()
+    others.in_turn(T::Wide::plus_like)
 }
 
-/// The totals of rows that lie as planes, the same as if each was computed by itself; keeps the
-/// exponentials if there is a place for them.
+/// The same for rows that lie as planes, each as if it was by itself.
 #[inline(always)]
-pub(super) fn totals_of_planes<T: Element>(
+pub(super) fn others_of_planes<T: Element>(
     logits: &[T],
+    labels: &[usize],
     coarse: bool,
     exponentials: &mut [T::Wide],
-    largest: &mut [T::Wide],
     others: &mut [T::Wide],
 ) {
-    let rows = largest.len();
+    let rows = labels.len();
     let classes = logits.len() / rows;
     let stripes = if classes < LONG { 1 } else { STRIPES };
     let mut elsewhere = [T::Wide::ZERO; TILE];
-    let tiles = largest.chunks_mut(TILE).zip(others.chunks_mut(TILE)).enumerate();
-    for (index, (largest, others)) in tiles {
+    let tiles = others.chunks_mut(TILE).zip(labels.chunks(TILE)).enumerate();
+    for (index, (others, labels)) in tiles {
         for stripe in 0..stripes {
-            let mut totals = [[T::Wide::ZERO; TILE]; 2];
-            let [stripe_largest, stripe_others] = &mut totals;
+            let mut sums = [T::Wide::ZERO; TILE];
             for class in (stripe..classes).step_by(stripes) {
                 let start = class * rows + index * TILE;
-                let tile = start..start + largest.len();
+                let tile = start..start + labels.len();
                 let place = exponentials.get_mut(tile.clone());
-                let place = place.unwrap_or(&mut elsewhere[..largest.len()]);
-                exponentials_of(&logits[tile], coarse, place);
-                add_each(stripe_largest, stripe_others, place);
+                let place = place.unwrap_or(&mut elsewhere[..labels.len()]);
+                exponentials_of(&logits[tile], T::widen, coarse, place);
+                add_other(class, labels, place, &mut sums);
             }
-            let totals = stripe_largest.iter().zip(&*stripe_others);
-            let results = largest.iter_mut().zip(others.iter_mut()).zip(totals);
-            for ((largest, others), (&stripe_largest, &stripe_others)) in results {
-                let this = Totals { largest: stripe_largest, others: stripe_others };
-                let before = Totals { largest: *largest, others: *others };
-                let both = if stripe == 0 { this } else { before.merge(this) };
-                (*largest, *others) = (both.largest, both.others);
+            for (others, &sum) in others.iter_mut().zip(&sums) {
+                *others = if stripe == 0 { sum } else { others.plus_like(sum) };
             }
         }
+    }
+}
+
+/// Adds the exponentials of a class to the sums of the rows with other labels.
+#[inline(always)]
+fn add_other<R: Real>(class: usize, labels: &[usize], exponentials: &[R], sums: &mut [R]) {
+    for ((sum, &label), &e) in sums.iter_mut().zip(labels).zip(exponentials) {
+        *sum = sum.plus_like(if label == class { R::ZERO } else { e });
     }
 }
 
@@ -196,49 +161,49 @@ pub(crate) struct Softmax<R> {
 
 impl<R: Real> Softmax<R> {
     /// Of one row that is not empty; leaves exp(logit − max) in `exponentials`.
+    #[inline(always)]
     pub(crate) fn of<T: Element<Wide = R>>(logits: &[T], exponentials: &mut [R]) -> Self {
-        Self::of_rows(logits, logits.len(), false, exponentials).swap_remove(0)
+        let argmax = largest(logits);
+        let max = logits[argmax].widen();
+        let mut rest = Stripes::EMPTY;
+        let tiles = logits.chunks(TILE).zip(exponentials.chunks_mut(TILE)).enumerate();
+        for (index, (logits, tile)) in tiles {
+            exponentials_of(
+                logits,
+                #[inline(always)]
+                |logit| logit.widen() - max,
+                false,
+                tile,
+            );
+            rest.add_without(tile, argmax.wrapping_sub(index * TILE), R::plus_like);
+        }
+        Self::with(argmax, max, rest.total())
     }
 
-    /// Of rows, all at once, so that the exponentials of short rows fill whole vectors.
+    /// Of short rows, all at once, so that their exponentials fill whole vectors.
     #[inline(always)]
     pub(super) fn of_rows<T: Element<Wide = R>>(
         logits: &[T],
         classes: usize,
-        coarse: bool,
         exponentials: &mut [R],
     ) -> Vec<Self> {
-        let rows = logits.chunks_exact(classes).zip(exponentials.chunks_exact_mut(classes));
-        let mut softmaxes = Vec::with_capacity(logits.len() / classes);
-        for (row, exponentials) in rows {
-            let (argmax, max) = largest(row);
+        let rows = || logits.chunks_exact(classes);
+        let tops: Vec<usize> = rows().map(largest).collect();
+        for ((row, &top), e) in rows().zip(&tops).zip(exponentials.chunks_exact_mut(classes)) {
+            subtract(row, row[top].widen(), e);
+        }
+        exponentiate(exponentials, false);
+        let softmax = |((row, top), e): ((&[T], usize), &mut [R])| {
             let mut rest = Stripes::EMPTY;
-            let tiles = row.chunks(TILE).zip(exponentials.chunks_mut(TILE)).enumerate();
-            for (index, (row, tile)) in tiles {
-                subtract(row, max, tile);
-                if classes >= LONG {
-                    exponentiate(tile, coarse);
-                    let left_out = argmax.wrapping_sub(index * TILE);
-                    rest.add_without(tile, left_out, R::plus_like);
-                }
-            }
-            let rest = rest.total();
-            softmaxes.push(Self { argmax, max, rest, top: R::ONE, log_total: R::ZERO });
-        }
-        if classes < LONG {
-            exponentiate(exponentials, coarse);
-            let rows = softmaxes.iter_mut().zip(exponentials.chunks_exact_mut(classes));
-            for (softmax, row) in rows {
-                let mut rest = Stripes::EMPTY;
-                rest.add_without(row, softmax.argmax, R::plus_like);
-                softmax.rest = rest.total();
-            }
-        }
-        for softmax in &mut softmaxes {
-            softmax.top = R::ONE / (softmax.rest + 1.0);
-            softmax.log_total = softmax.rest.ln_1p();
-        }
-        softmaxes
+            rest.add_without(e, top, R::plus_like);
+            Self::with(top, row[top].widen(), rest.total())
+        };
+        rows().zip(tops).zip(exponentials.chunks_exact_mut(classes)).map(softmax).collect()
+    }
+
+    #[inline(always)]
+    fn with(argmax: usize, max: R, rest: R) -> Self {
+        Self { argmax, max, rest, top: R::ONE / (rest + 1.0), log_total: rest.ln_1p() }
     }
 
     /// The log-probability of a logit of the row.
@@ -303,34 +268,33 @@ pub(super) fn exponentiate<R: Real>(numbers: &mut [R], coarse: bool) {
 }
 
 #[inline(always)]
-fn larger<R: Real>(max: R, entry: R) -> R {
-    max.if_less(entry, entry, max)
+fn larger<T: Element>(max: T, entry: T) -> T {
+    if max.to_f64() < entry.to_f64() { entry } else { max }
 }
 
-/// The first largest entry and its place; NaN is never the largest.
+/// The place of the first largest entry; NaN is never the largest.
 #[inline(always)]
-fn largest<T: Element>(row: &[T]) -> (usize, T::Wide) {
-    let mut max = T::LOWEST.widen();
+pub(super) fn largest<T: Element>(row: &[T]) -> usize {
+    let mut max = T::LOWEST;
     let mut lanes = [max; STRIPES];
     for tile in row.chunks(TILE) {
         prefetch(tile);
         let (chunks, tail) = tile.as_chunks::<STRIPES>();
         for chunk in chunks {
             for (lane, &entry) in lanes.iter_mut().zip(chunk) {
-                *lane = larger(*lane, entry.widen());
+                *lane = larger(*lane, entry);
             }
         }
-        for entry in tail {
-            max = larger(max, entry.widen());
+        for &entry in tail {
+            max = larger(max, entry);
         }
     }
     for lane in lanes {
         max = larger(max, lane);
     }
-    let wanted = T::wide_to_f64(max);
-    let is_max = |entry: &T| entry.to_f64() == wanted;
+    let is_max = |entry: &T| entry.to_f64() == max.to_f64();
     // No early exit within a tile, so that the search vectorises.
     let there = |tile: &[T]| tile.iter().fold(false, |found, entry| found | is_max(entry));
     let start = row.chunks(TILE).position(there).unwrap_or(0) * TILE;
-    (start + row[start..].iter().position(is_max).unwrap_or(0), max)
+    start + row[start..].iter().position(is_max).unwrap_or(0)
 }
