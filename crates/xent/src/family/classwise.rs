@@ -39,6 +39,12 @@ pub struct Class<R> {
 }
 
 impl<R: Real> Class<R> {
+    /// probability − target; with a target of 1 it keeps the digits of 1 − probability.
+    #[inline(always)]
+    pub fn difference(self) -> R {
+        self.probability * (R::ONE - self.target) - self.complement * self.target
+    }
+
     /// The same class with the score as the variable of differentiation.
     #[inline(always)]
     fn differentiable(self) -> Class<Dual<R>> {

@@ -58,30 +58,24 @@ catalogued! {
     {}
 }
 
-/// p − target; with a target of 1 it keeps the digits of 1 − p.
-#[inline(always)]
-fn difference<R: Real>(class: Class<R>) -> R {
-    class.probability * (R::ONE - class.target) - class.complement * class.target
-}
-
 impl Classwise for MseSoftmax {
     const LINK: Link = Link::Softmax;
     const PROPORTIONAL: bool = false;
 
     #[inline(always)]
     fn value<R: Real>(&self, class: Class<R>) -> R {
-        difference(class).square() / class.classes
+        class.difference().square() / class.classes
     }
 
     #[inline(always)]
     fn gradient<R: Real>(&self, class: Class<R>) -> R {
-        difference(class) * class.probability * 2.0 / class.classes
+        class.difference() * class.probability * 2.0 / class.classes
     }
 
     #[inline(always)]
     fn curvature<R: Real>(&self, class: Class<R>) -> R {
         let p = class.probability;
-        (difference(class) + p) * p * 2.0 / class.classes
+        (class.difference() + p) * p * 2.0 / class.classes
     }
 
     fn page(&self) -> Option<&dyn Catalogued> {
