@@ -245,6 +245,13 @@ class MseSoftmax(Loss):
 
     def __new__(cls) -> MseSoftmax: ...
 
+class Dice(Loss):
+    """Dice loss of each row: for each class, 1 − its soft Dice coefficient, the overlap of probability and target."""
+
+    def __new__(cls, *, smooth: float = 1.0) -> Dice: ...
+    @property
+    def smooth(self) -> float: ...
+
 class MultiMargin(Loss):
     """Multi-margin loss: a hinge for each class that comes too close to the target's."""
 

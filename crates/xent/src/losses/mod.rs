@@ -24,6 +24,7 @@ catalogue! {
     kl_divergence::KlDivergence,
     softmax_focal::SoftmaxFocal,
     mse_softmax::MseSoftmax,
+    dice::Dice,
     multi_margin::MultiMargin,
     binary_cross_entropy::BinaryCrossEntropy,
     binary_cross_entropy_with_logits::BinaryCrossEntropyWithLogits,
