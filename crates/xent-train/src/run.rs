@@ -17,6 +17,9 @@ const RUN: &str = "run.json";
 const HISTORY: &str = "history.csv";
 const FORMAT: u32 = 2;
 
+/// The version of Burn that models are trained with, which Burn does not say.
+const BURN: &str = "0.22.1";
+
 /// How the names of files begin that are being written.
 const UNFINISHED: &str = ".unfinished-";
 
@@ -28,6 +31,10 @@ pub struct Run<C> {
     format: u32,
     /// Versions of the software by name.
     pub versions: BTreeMap<String, String>,
+    /// The processor and the system it ran on, such as `x86_64-linux`; empty of
+    /// runs that do not say.
+    #[serde(default)]
+    pub platform: String,
     /// How the model was made.
     pub configuration: C,
     /// What it was made from.
@@ -69,10 +76,11 @@ pub struct TestResult {
 impl<C> Run<C> {
     /// A run of this version of the software.
     pub fn new(configuration: C, data: Data, test: TestResult, encoder: Encoder) -> Self {
-        let version = |name: &str, version: &str| (name.to_owned(), version.to_owned());
+        let versions = [("xent", env!("CARGO_PKG_VERSION")), ("burn", BURN)];
         Self {
             format: FORMAT,
-            versions: BTreeMap::from([version("xent-train", env!("CARGO_PKG_VERSION"))]),
+            versions: versions.map(|(name, version)| (name.to_owned(), version.to_owned())).into(),
+            platform: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
             configuration,
             data,
             test,
@@ -326,6 +334,17 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let run = RunDirectory::create(parent.path().join("runs/first")).unwrap();
         (parent, run)
+    }
+
+    #[test]
+    fn a_run_names_the_software_and_the_platform() {
+        let run = run(0.1, regression());
+        let manifest = include_str!("../../../Cargo.toml");
+        let pinned = |name: &str, version: &str| manifest.contains(&format!("{name} = {version}"));
+        assert!(pinned("version", &format!("\"{}\"", run.versions["xent"])));
+        assert!(pinned("burn", &format!("{{ version = \"={}\"", run.versions["burn"])));
+        let parts = [std::env::consts::ARCH, std::env::consts::OS];
+        assert!(parts.iter().all(|part| run.platform.contains(part)), "{}", run.platform);
     }
 
     #[test]
