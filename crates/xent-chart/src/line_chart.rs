@@ -128,8 +128,7 @@ mod tests {
                 points: points.to_vec(),
                 ..Series::default()
             }],
-            styles: None,
-            poles: false,
+            ..LineChart::default()
         }
     }
 

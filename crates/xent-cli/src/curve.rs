@@ -1,6 +1,7 @@
 //! A loss over a grid of points: what plots and articles draw.
 
 use crate::failure::{Failure, Result};
+use clap::ValueEnum as _;
 use std::ops::RangeInclusive;
 use xent::{Buffers, Domain, Evaluate, Family, Loss, Reduction, Targets, information};
 
@@ -56,13 +57,10 @@ impl Against {
         }
     }
 
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Logit => "logit",
-            Self::Prediction => "prediction",
-            Self::Residual => "residual",
-            Self::Probability => "probability",
-        }
+    /// As `--against` takes it.
+    pub(crate) fn name(self) -> String {
+        let value = self.to_possible_value().expect("no value is skipped");
+        value.get_name().to_owned()
     }
 }
 

@@ -79,7 +79,7 @@ pub(crate) enum Quantity {
 
 #[derive(Serialize)]
 struct CurvesJson {
-    against: &'static str,
+    against: String,
     x: Vec<f64>,
     curves: Vec<CurveJson>,
 }
@@ -233,7 +233,7 @@ fn figure(grid: &Grid, losses: &[&dyn Loss], curves: &[Curve], show: &[Quantity]
     axes.dedup();
     let x = match &axes[..] {
         [axis] => axis.clone(),
-        _ => grid.against.name().to_owned(),
+        _ => grid.against.name(),
     };
     let positions = grid.positions();
     let chart = |quantity: &Quantity| LineChart {

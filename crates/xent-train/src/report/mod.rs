@@ -221,8 +221,7 @@ mod tests {
                 points: points.to_vec(),
                 ..Series::default()
             }],
-            styles: None,
-            poles: false,
+            ..LineChart::default()
         }
     }
 
