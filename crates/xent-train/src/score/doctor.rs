@@ -2,9 +2,10 @@ use std::fmt;
 
 use serde::Serialize;
 use xent::information::sigmoid;
+use xent::{Evaluate as _, MeanSquaredError};
 
 use super::PredictionType;
-use super::plan::{Judged, Plan, SUM_TOLERANCE};
+use super::plan::{Batch, Judged, Plan, SUM_TOLERANCE};
 use super::scores::Quality;
 use crate::data::Task;
 use crate::exact::ExactSum;
@@ -235,12 +236,10 @@ impl Evidence {
             return;
         }
         let here = Found { rows: 1, first: batch.number(row) };
-        let sum: f64 = predictions.iter().sum();
-        let sums_to_one = predictions.len() == 1 || (sum - 1.0).abs() <= SUM_TOLERANCE;
         self.in_range += u64::from(predictions.iter().all(|p| (0.0..=1.0).contains(p)));
         if predictions.len() > 1 {
-            extend(&mut self.sums, [sum; 2]);
-            self.off_sum.add(if sums_to_one { Found::default() } else { here });
+            extend(&mut self.sums, [predictions.iter().sum(); 2]);
+            self.off_sum.add(if sum_to_one(predictions) { Found::default() } else { here });
         }
         let class = batch.class(row);
         let logs = &judged.log_probabilities[row * self.classes.len()..][..self.classes.len()];
@@ -260,14 +259,9 @@ impl Evidence {
             _ => predictions[class],
         };
         self.sure_mistakes.add(if right == 0.0 { here } else { Found::default() });
-        match undone(predictions).filter(|_| sums_to_one) {
+        match judged.undone[row] {
             None => self.not_twice += 1,
-            Some(undone) => {
-                let error =
-                    |(index, p): (usize, &f64)| (p - f64::from(u8::from(index == class))).powi(2);
-                let squares = undone.iter().enumerate().map(error);
-                self.undone.add(weight * squares.sum::<f64>());
-            }
+            Some(error) => self.undone.add(weight * error),
         }
     }
 
@@ -392,6 +386,36 @@ fn possible(columns: usize) -> [f64; 2] {
         1 => [sigmoid(0.0), sigmoid(1.0)],
         _ => [1.0 / (1.0 + others * e), e / (e + others)],
     }
+}
+
+/// For each row of probabilities their squared error, summed over the classes,
+/// with one softmax undone; `None` where they cannot be one of probabilities.
+pub(super) fn squared_errors_undone(
+    batch: &Batch,
+    classes: usize,
+) -> xent::Result<Vec<Option<f64>>> {
+    let (mut probabilities, mut targets) = (Vec::new(), Vec::new());
+    let mut undo = |row: usize| {
+        let predictions = batch.predictions(row);
+        let undone = undone(predictions).filter(|_| sum_to_one(predictions));
+        if let Some(undone) = &undone {
+            probabilities.extend(undone);
+            let label = batch.class(row);
+            targets.extend((0..classes).map(|class| if class == label { 1.0 } else { 0.0 }));
+        }
+        undone.is_some()
+    };
+    let is_undone: Vec<bool> = (0..batch.rows()).map(&mut undo).collect();
+    let squares = MeanSquaredError::default().on(&probabilities, &targets).values()?;
+    let mut errors = squares.chunks_exact(classes).map(|row| row.iter().sum());
+    Ok(is_undone.into_iter().map(|is_undone| is_undone.then(|| errors.next())?).collect())
+}
+
+/// Whether the probabilities of a row sum to 1, as that of one class does with
+/// its complement.
+fn sum_to_one(probabilities: &[f64]) -> bool {
+    let sum: f64 = probabilities.iter().sum();
+    probabilities.len() == 1 || (sum - 1.0).abs() <= SUM_TOLERANCE
 }
 
 /// The probability of each class whose softmax, or for one column sigmoid, these

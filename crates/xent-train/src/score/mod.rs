@@ -20,7 +20,7 @@ pub use plan::{Batch, Plan};
 use scores::Rows;
 pub use scores::{Mean, Scores, Summary};
 
-use crate::data::{Kind, Piece, Scan, Task, Values};
+use crate::data::{Kind, Scan, Task, Values};
 use crate::error::DataError;
 
 /// What is to be scored, by the names of columns.
@@ -172,6 +172,7 @@ fn score_by(
     wanted.extend(question.by.iter().map(|name| (name.as_str(), Kind::Texts)));
 
     let mut segments: BTreeMap<Vec<String>, Scores> = BTreeMap::new();
+    let mut key = vec![String::new(); question.by.len()];
     let mut left_out = LeftOut::default();
     scan.read(&wanted, rows, |piece| {
         let (batch, bad) = plan.batch(scan.name(), &piece);
@@ -182,12 +183,12 @@ fn score_by(
         let judged = plan.judge(&batch)?;
         let rows = Rows::new(plan, &judged)?;
         for row in 0..batch.rows() {
-            let key = key(&piece, first_by, batch.index(row));
+            read_key(&mut key, &piece.columns[first_by..], batch.index(row));
             let full = segments.len() >= MOST_SEGMENTS;
             let scores = match segments.get_mut(&key) {
                 Some(scores) => scores,
                 None if full => return Err(too_many_segments(&question.by)),
-                None => segments.entry(key).or_insert_with(|| Scores::new(plan)),
+                None => segments.entry(key.clone()).or_insert_with(|| Scores::new(plan)),
             };
             scores.push(plan, &judged, &rows, row);
         }
@@ -234,13 +235,14 @@ impl LeftOut {
     }
 }
 
-/// The segment of a row: its values in the columns from `first` on.
-fn key(piece: &Piece, first: usize, row: usize) -> Vec<String> {
-    let text = |values: &Values| match values {
-        Values::Texts(texts) => texts[row].clone().unwrap_or_default(),
-        Values::Numbers(numbers) => numbers[row].to_string(),
-    };
-    piece.columns[first..].iter().map(text).collect()
+/// The segment of a row, its value in each column, in the place of another.
+fn read_key(key: &mut [String], columns: &[Values], row: usize) {
+    for (text, column) in key.iter_mut().zip(columns) {
+        if let Values::Texts(texts) = column {
+            text.clear();
+            text.push_str(texts[row].as_deref().unwrap_or_default());
+        }
+    }
 }
 
 fn too_many_segments(by: &[String]) -> ScoreError {
@@ -248,4 +250,168 @@ fn too_many_segments(by: &[String]) -> ScoreError {
         "--by {}: more than {MOST_SEGMENTS} segments; choose columns with fewer values",
         by.join(" --by ")
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use rand::rngs::ChaCha8Rng;
+    use rand::{RngExt as _, SeedableRng as _};
+    use xent::information::{sigmoid, softmax};
+
+    use super::*;
+
+    /// Labels beside predictions, one or as many as there are classes.
+    type Table = Vec<(usize, Vec<f64>)>;
+
+    /// The scores of a file that is read so many rows at a time.
+    fn scored(csv: &str, question: &Question, rows: usize) -> Result<Scored, ScoreError> {
+        let file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
+        std::fs::write(file.path(), csv).unwrap();
+        let scan = Scan::open(file.path())?;
+        let plan = Plan::new(&scan, question, rows, |_| {})?;
+        score_by(&scan, question, &plan, rows, |_| {})
+    }
+
+    fn csv(table: &[(usize, Vec<f64>)]) -> String {
+        let mut csv = "y".to_owned();
+        (0..table[0].1.len()).for_each(|column| write!(csv, ",p{column}").unwrap());
+        for (label, predictions) in table {
+            write!(csv, "\n{label}").unwrap();
+            predictions.iter().for_each(|p| write!(csv, ",{p}").unwrap());
+        }
+        csv
+    }
+
+    fn question() -> Question {
+        Question {
+            label: "y".to_owned(),
+            predictions: vec!["p*".to_owned()],
+            ..Question::default()
+        }
+    }
+
+    /// The names of the findings, as JSON has them.
+    fn findings(csv: &str, question: &Question) -> Vec<String> {
+        let Scored { findings, .. } = scored(csv, question, ROWS).unwrap();
+        let name = |finding: &Finding| serde_json::to_value(finding).unwrap()["finding"].clone();
+        findings.iter().map(|finding| name(finding).as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Of two classes, rows as often of the second as their probability says.
+    fn binary() -> Table {
+        let row = |row: usize| {
+            let (yes, label) = if row % 8 < 4 { (0.25, 0) } else { (0.75, 1) };
+            (if row.is_multiple_of(4) { 1 - label } else { label }, vec![yes])
+        };
+        (0..400).map(row).collect()
+    }
+
+    /// The same of three classes.
+    fn classes() -> Table {
+        let row = |row: usize| {
+            let most = row % 3;
+            let mut probabilities = vec![0.1; 3];
+            probabilities[most] = 0.8;
+            let off = (row / 3 % 10).saturating_sub(7);
+            ((most + off) % 3, probabilities)
+        };
+        (0..600).map(row).collect()
+    }
+
+    fn changed(table: Table, change: impl Fn(usize, Vec<f64>) -> (usize, Vec<f64>)) -> Table {
+        table.into_iter().map(|(label, predictions)| change(label, predictions)).collect()
+    }
+
+    fn logits(predictions: Vec<f64>) -> Vec<f64> {
+        match predictions[..] {
+            [yes] => vec![xent::information::logit(yes)],
+            _ => predictions.into_iter().map(f64::ln).collect(),
+        }
+    }
+
+    /// Numbers that are predicted as well as noise lets them, but for a shift.
+    fn numbers(shift: f64) -> String {
+        let mut random = ChaCha8Rng::seed_from_u64(4);
+        let mut csv = "y,p\n".to_owned();
+        for _ in 0..400 {
+            let (mean, noise) = (random.random_range(-3.0..3.0), random.random_range(-0.5..0.5));
+            writeln!(csv, "{},{}", mean + noise, mean + shift).unwrap();
+        }
+        csv
+    }
+
+    #[test]
+    fn neither_pieces_nor_the_order_of_rows_change_a_bit() {
+        let mut random = ChaCha8Rng::seed_from_u64(3);
+        let mut rows: Vec<String> = (0..300)
+            .map(|row| {
+                let logits: [f64; 3] = std::array::from_fn(|_| random.random_range(-3.0..3.0));
+                let [a, b, c] = logits;
+                format!("{},{a},{b},{c},{},s{}\n", row % 3, row % 5, row % 7)
+            })
+            .collect();
+        let question =
+            Question { weight: Some("w".to_owned()), by: vec!["s".to_owned()], ..question() };
+        let json = |rows: usize, table: &[String]| {
+            let csv = "y,p0,p1,p2,w,s\n".to_owned() + &table.concat();
+            let scored = scored(&csv, &question, rows).unwrap();
+            serde_json::to_value(Scored { file: String::new(), ..scored }).unwrap()
+        };
+        let whole = json(ROWS, &rows);
+        assert_eq!(whole["segments"].as_array().unwrap().len(), 7);
+        for size in [1, 7, 299] {
+            assert_eq!(json(size, &rows), whole);
+            rows.rotate_left(size);
+            rows.reverse();
+            assert_eq!(json(size, &rows), whole);
+        }
+    }
+
+    #[test]
+    fn nothing_is_found_where_nothing_is_wrong() {
+        let to_logits = |table| changed(table, |label, row| (label, logits(row)));
+        for table in [binary(), classes(), to_logits(binary()), to_logits(classes())] {
+            assert_eq!(findings(&csv(&table), &question()), [""; 0]);
+        }
+        assert_eq!(findings(&numbers(0.0), &question()), [""; 0]);
+    }
+
+    #[test]
+    fn each_mistake_is_found_and_no_other() {
+        let taken_for_logits =
+            Question { prediction_type: Some(PredictionType::Logit), ..question() };
+        let skipping = Question { skip_bad: true, ..question() };
+        let with = |mut table: Table, row: (usize, Vec<f64>)| {
+            table.push(row);
+            table
+        };
+        let twice = |label, row: Vec<f64>| match row[..] {
+            [yes] => (label, vec![sigmoid(yes)]),
+            _ => (label, softmax(&row)),
+        };
+        let all_alike: Table =
+            (0..400).map(|row| (usize::from(row % 4 == 0), vec![0.25])).collect();
+        let mistakes: [(&str, String, &Question); 15] = [
+            ("left_out", csv(&binary()) + "\n1,\n", &skipping),
+            ("sum_not_one", csv(&with(classes(), (0, vec![0.6, 0.2, 0.1]))), &question()),
+            ("logits_like_probabilities", csv(&binary()), &taken_for_logits),
+            ("logits_like_probabilities", csv(&classes()), &taken_for_logits),
+            ("softmax_twice", csv(&changed(binary(), twice)), &question()),
+            ("softmax_twice", csv(&changed(classes(), twice)), &question()),
+            ("labels_from_one", csv(&changed(classes(), |y, row| (y + 1, row))), &question()),
+            ("labels_shifted", csv(&changed(classes(), |y, row| ((y + 2) % 3, row))), &question()),
+            ("labels_shifted", csv(&changed(classes(), |y, row| ((y + 1) % 3, row))), &question()),
+            ("constant", csv(&all_alike), &question()),
+            ("sure_mistakes", csv(&with(binary(), (0, vec![1.0]))), &question()),
+            ("sure_mistakes", csv(&with(classes(), (0, vec![0.0, 0.5, 0.5]))), &question()),
+            ("inverted", csv(&changed(binary(), |y, row| (1 - y, row))), &question()),
+            ("biased", csv(&changed(binary(), |y, row| (y, vec![row[0] * 0.6]))), &question()),
+            ("biased", numbers(1.0), &question()),
+        ];
+        for (expected, csv, question) in &mistakes {
+            assert_eq!(findings(csv, question), [*expected], "{}", &csv[..60]);
+        }
+    }
 }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use xent::{Domain, Evaluate as _, Family, Loss};
 
+use super::doctor::squared_errors_undone;
 use super::{LeftOut, PredictionType, Question, ScoreError};
 use crate::data::{Kind, Piece, Scan, Task, Values};
 use crate::error::{DataError, DataProblem};
@@ -51,6 +52,8 @@ pub(super) struct Judged<'a> {
     /// For each loss, one per row.
     pub(super) losses: Vec<Vec<f64>>,
     pub(super) log_probabilities: Vec<f64>,
+    /// One per row of probabilities, as [`squared_errors_undone`] gives them.
+    pub(super) undone: Vec<Option<f64>>,
 }
 
 impl Batch {
@@ -98,6 +101,8 @@ impl Judged<'_> {
 #[derive(Default)]
 struct Survey {
     rows: u64,
+    /// Rows whose predictions are numbers.
+    predicted: u64,
     labels: BTreeSet<String>,
     sum: ExactSum,
     numbers: u64,
@@ -151,7 +156,8 @@ impl Plan {
                         legal &= (0.0..=1.0).contains(&numbers[row]);
                     }
                 }
-                survey.rows += u64::from(!sum.is_nan());
+                survey.rows += 1;
+                survey.predicted += u64::from(!sum.is_nan());
                 survey.in_range += u64::from(legal);
             }
             progress(piece.end);
@@ -255,7 +261,7 @@ impl Plan {
         };
         let labels = survey.labels.iter().filter_map(class).collect();
         // A few rows out of range do not make logits of probabilities.
-        let mostly = survey.in_range as f64 >= 0.95 * survey.rows as f64;
+        let mostly = survey.in_range as f64 >= 0.95 * survey.predicted as f64;
         let prediction_type = question.prediction_type.unwrap_or(match task {
             Task::Regression => PredictionType::Value,
             _ if mostly => PredictionType::Probability,
@@ -439,6 +445,10 @@ impl Plan {
             log_probabilities: match self.task {
                 Task::Regression => Vec::new(),
                 _ => log_probabilities(&batch.predictions, count, family, domain),
+            },
+            undone: match self.prediction_type {
+                PredictionType::Probability => squared_errors_undone(batch, self.classes.len())?,
+                PredictionType::Value | PredictionType::Logit => Vec::new(),
             },
         })
     }
