@@ -1,10 +1,16 @@
 //! The command as its users meet it: arguments in; output, files and exit code out.
 
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 use tempfile::TempDir;
 
 fn xent(folder: &Path, arguments: &[&str]) -> Output {
@@ -559,4 +565,297 @@ fn rows_of_weight_0_do_not_count() {
     let complaint =
         complaint(folder, &[&["train", "t.csv"], &options[..], &["--hidden", "3"]].concat());
     assert_eq!(complaint, "--hidden is for --model mlp or --model cnn");
+}
+
+/// A folder with the same predictions as `t.csv`, `t.jsonl` and `t.parquet`: of two classes `side`
+/// with the `logit` of the second, of three `kind` with a probability each, and of a `price`; and as
+/// `repeated.csv`, where each row comes as often as its weight `w` says.
+fn predictions() -> TempDir {
+    const COLUMNS: [&str; 9] =
+        ["side", "logit", "kind", "p_a", "p_b", "p_c", "price", "predicted", "w"];
+    let folder = tempfile::tempdir().unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let rows: Vec<([f64; 9], &str)> = (0..90)
+        .map(|row| {
+            let [logit, price, noise]: [f64; 3] =
+                std::array::from_fn(|_| random.random_range(-3.0..3.0));
+            let side = f64::from(u8::from(logit + noise > 0.0));
+            // Eighths, so that they sum to 1 exactly.
+            let [a, b] = std::array::from_fn(|_| f64::from(random.random_range(1..4u8)) / 8.0);
+            let kind = f64::from(row % 3u8);
+            let numbers = [
+                side,
+                logit,
+                kind,
+                a,
+                b,
+                1.0 - a - b,
+                price,
+                price + noise,
+                f64::from([0, 1, 2, 4][usize::from(row % 4)]),
+            ];
+            (numbers, ["north", "south", ""][usize::from(row / 40)])
+        })
+        .collect();
+    let header = COLUMNS.join(",") + ",region\n";
+    let line = |(numbers, region): &([f64; 9], &str)| {
+        let cells = numbers.iter().map(f64::to_string).chain([(*region).to_owned()]);
+        cells.collect::<Vec<_>>().join(",") + "\n"
+    };
+    let write = |name: &str, content: &[u8]| fs::write(folder.path().join(name), content).unwrap();
+    write("t.csv", (header.clone() + &rows.iter().map(line).collect::<String>()).as_bytes());
+    let repeated = rows.iter().flat_map(|row| vec![line(row); row.0[8] as usize]);
+    write("repeated.csv", (header + &repeated.collect::<String>()).as_bytes());
+    let object = |(numbers, region): &([f64; 9], &str)| {
+        let mut object: serde_json::Map<String, Value> =
+            COLUMNS.iter().zip(numbers).map(|(name, &n)| ((*name).to_owned(), n.into())).collect();
+        object.insert("region".to_owned(), Some(*region).filter(|r| !r.is_empty()).into());
+        Value::Object(object).to_string() + "\n"
+    };
+    write("t.jsonl", rows.iter().map(object).collect::<String>().as_bytes());
+    write("t.parquet", &parquet_file(&COLUMNS, &rows));
+    folder
+}
+
+/// Whole numbers as such, the others as doubles; the text in the end may be missing.
+fn parquet_file(columns: &[&str], rows: &[([f64; 9], &str)]) -> Vec<u8> {
+    let is_whole = |column: usize| rows.iter().all(|(numbers, _)| numbers[column].fract() == 0.0);
+    let kind = |column| if is_whole(column) { "int64" } else { "double" };
+    let fields =
+        columns.iter().enumerate().map(|(c, name)| format!("required {} {name};", kind(c)));
+    let fields: String = fields.collect();
+    let schema = format!("message m {{ {fields} optional binary region (UTF8); }}");
+    let mut bytes = Vec::new();
+    let schema = Arc::new(parse_message_type(&schema).unwrap());
+    let mut file = SerializedFileWriter::new(&mut bytes, schema, Arc::default()).unwrap();
+    for rows in rows.chunks(50) {
+        let mut group = file.next_row_group().unwrap();
+        let mut put = |column: usize| {
+            let numbers = rows.iter().map(|(numbers, _)| numbers[column]);
+            match is_whole(column) {
+                true => write_column::<Int64Type>(
+                    &mut group,
+                    &numbers.map(|n| n as i64).collect::<Vec<_>>(),
+                    None,
+                ),
+                false => {
+                    write_column::<DoubleType>(&mut group, &numbers.collect::<Vec<_>>(), None);
+                }
+            }
+        };
+        (0..columns.len()).for_each(&mut put);
+        let regions = rows.iter().map(|(_, region)| *region);
+        let levels: Vec<i16> = regions.clone().map(|r| i16::from(!r.is_empty())).collect();
+        let texts: Vec<ByteArray> =
+            regions.filter(|region| !region.is_empty()).map(ByteArray::from).collect();
+        write_column::<ByteArrayType>(&mut group, &texts, Some(&levels));
+        group.close().unwrap();
+    }
+    file.close().unwrap();
+    bytes
+}
+
+fn write_column<T: DataType>(
+    group: &mut parquet::file::writer::SerializedRowGroupWriter<'_, &mut Vec<u8>>,
+    values: &[T::T],
+    levels: Option<&[i16]>,
+) {
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<T>().write_batch(values, levels, None).unwrap();
+    column.close().unwrap();
+}
+
+const SIDE: [&str; 4] = ["--label", "side", "--prediction", "logit"];
+const KIND: [&str; 4] = ["--label", "kind", "--prediction", "p_*"];
+const PRICE: [&str; 4] = ["--label", "price", "--prediction", "predicted"];
+
+#[test]
+fn scores_are_the_same_in_every_format() {
+    let folder = predictions();
+    for what in [SIDE, KIND, PRICE] {
+        for options in [
+            &[][..],
+            &["--json"],
+            &["--by", "region"],
+            &["--by", "region", "--by", "side", "--weight", "w"],
+            &["--weight", "w", "--by", "region", "--json"],
+        ] {
+            let score = |name: &str| {
+                let arguments = [&["score", name], &what[..], options].concat();
+                printed(folder.path(), &arguments).replace(name, "t.csv")
+            };
+            let csv = score("t.csv");
+            assert!(csv.contains("t.csv") && csv.lines().all(|line| line.chars().count() <= 80));
+            for name in ["t.jsonl", "t.parquet"] {
+                assert_eq!(score(name), csv, "{name} {options:?}");
+            }
+        }
+    }
+}
+
+/// Segments are scored as if they were tables of their own, and weights as if rows came so often.
+#[test]
+fn segments_and_weights_count_as_rows_do() {
+    let folder = predictions();
+    let folder = folder.path();
+    let score = |name: &str, what: &[&str], options: &[&str]| {
+        json(&printed(folder, &[&["score", name], what, options, &["--json"]].concat()))
+    };
+    let table = fs::read_to_string(folder.join("t.csv")).unwrap();
+    let south = |line: &&str| line.ends_with(",south") || line.ends_with(",region");
+    let part = table.lines().filter(south).map(|line| line.to_owned() + "\n");
+    fs::write(folder.join("south.csv"), part.collect::<String>()).unwrap();
+    for what in [SIDE, KIND, PRICE] {
+        let by_region = score("t.csv", &what, &["--by", "region"]);
+        let segments = by_region["segments"].as_array().unwrap();
+        let names: Vec<&str> = segments.iter().map(|s| s[0][0].as_str().unwrap()).collect();
+        assert_eq!(names, ["", "north", "south"]);
+        let south = &score("south.csv", &what, &[])["total"];
+        assert_eq!(segments[2][1]["losses"], south["losses"]);
+        assert_eq!(segments[2][1]["metrics"]["accuracy"], south["metrics"]["accuracy"]);
+        assert_eq!(by_region["total"], score("t.csv", &what, &[])["total"]);
+
+        let weighted = &score("t.csv", &what, &["--weight", "w"])["total"];
+        let repeated = &score("repeated.csv", &what, &[])["total"];
+        assert_eq!((&weighted["weight"], &weighted["rows"]), (&repeated["weight"], &67.into()));
+        assert_eq!(weighted["losses"], repeated["losses"]);
+        for metric in ["mae", "rmse", "r2", "accuracy", "macro_f1", "brier", "roc_auc"] {
+            let [a, b] = [weighted, repeated].map(|total| total["metrics"][metric].as_f64());
+            let same = a.zip(b).map_or(a == b, |(a, b)| (a - b).abs() < 1e-12 * b.abs());
+            assert!(same, "{metric}: {a:?} {b:?}");
+        }
+    }
+}
+
+#[test]
+fn columns_of_classes_are_given_one_by_one_or_by_a_pattern() {
+    let folder = predictions();
+    let score = |options: &[&str]| {
+        let arguments = [&["score", "t.csv", "--label", "kind", "--json"], options].concat();
+        json(&printed(folder.path(), &arguments))
+    };
+    let pattern = score(&["--prediction", "p_*"]);
+    let columns = ["--prediction", "p_a", "--prediction", "p_b", "--prediction", "p_c"];
+    assert_eq!(score(&columns), pattern);
+    assert_eq!(pattern["prediction_type"], "probability");
+    let swapped = ["--prediction", "p_b", "--prediction", "p_a", "--prediction", "p_c"];
+    assert_ne!(score(&swapped)["total"]["losses"], pattern["total"]["losses"]);
+    let one = score(&[&columns[..], &["--loss", "cross_entropy_probabilities"]].concat());
+    let losses = one["total"]["losses"].as_array().unwrap();
+    assert_eq!(losses.len(), 1);
+    // The classes of `kind` are in turn, and their columns in this order.
+    let table = fs::read_to_string(folder.path().join("t.csv")).unwrap();
+    let surprise = table.lines().skip(1).enumerate().map(|(row, line)| {
+        let cells: Vec<&str> = line.split(',').collect();
+        -cells[3 + row % 3].parse::<f64>().unwrap().ln()
+    });
+    let mean = surprise.sum::<f64>() / 90.0;
+    assert!((losses[0]["mean"].as_f64().unwrap() - mean).abs() < 1e-14, "{}", losses[0]);
+}
+
+#[test]
+fn mistakes_in_questions_for_a_score_are_one_line() {
+    let folder = predictions();
+    let cases: [(&[&str], &str); 11] = [
+        (&["--label", "prize", "--prediction", "predicted"], "did you mean `price`?"),
+        (&["--label", "price", "--prediction", "predict"], "did you mean `predicted`?"),
+        (&["--label", "kind", "--prediction", "q_*"], "--prediction q_*: no column fits"),
+        (&["--label", "price", "--prediction", "predicted", "--by", "regio"], "`region`?"),
+        (&["--label", "price", "--prediction", "predicted", "--weight", "v"], "column `v`"),
+        (&["--label", "price", "--prediction", "region"], "row 1 (line 2), column `region`"),
+        (&["--label", "price", "--prediction", "predicted", "--loss", "hubber"], "'huber'?"),
+        (&["--label", "price", "--prediction", "predicted", "--loss", "ce"], "cross_entropy takes"),
+        (
+            &["--label", "price", "--prediction", "p_*", "--task", "binary"],
+            "takes one --prediction",
+        ),
+        (&["--label", "side", "--prediction", "logit", "--positive", "2"], "labels are 0 and 1"),
+        (
+            &["--label", "side", "--prediction", "logit", "--prediction-type", "probability"],
+            "give --prediction-type logit",
+        ),
+    ];
+    for name in ["t.csv", "t.parquet"] {
+        for (arguments, expected) in cases {
+            let complaint = complaint(folder.path(), &[&["score", name], arguments].concat());
+            let expected =
+                expected.replace(" (line 2)", if name == "t.csv" { " (line 2)" } else { "" });
+            assert!(complaint.contains(&expected), "{name}: {complaint}");
+        }
+    }
+}
+
+/// Tables with a target that asks for a loss, and what `xent advise` says of each.
+const ADVISED: [(&str, &str, &str); 4] = [
+    ("even", "mean_squared_error", "lie beyond"),
+    ("heavy", "huber:delta=", "a Gaussian has"),
+    ("zeros", "mean_squared_error", "of the targets are 0, and none is below"),
+    ("rare", "binary_cross_entropy_with_logits@balanced", "raise the macro-F1"),
+];
+
+fn advised() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(2);
+    for (name, ..) in ADVISED {
+        let mut table = "x,z,y\n".to_owned();
+        for _ in 0..1_000 {
+            let [x, z]: [f64; 2] = std::array::from_fn(|_| random.random_range(-1.0..1.0));
+            let noise: f64 = (0..12).map(|_| random.random_range(-0.5..0.5)).sum();
+            let y = match name {
+                "even" => 3.0 * x - z + 0.3 * noise,
+                "heavy" => 3.0 * x - z + noise * if random.random_bool(0.1) { 20.0 } else { 0.3 },
+                "zeros" if random.random_bool(0.5) => 0.0,
+                "zeros" => (x + noise).exp(),
+                _ => f64::from(u8::from(random.random_bool(1.0 / (1.0 + (4.0 - 4.0 * x).exp())))),
+            };
+            writeln!(table, "{x},{z},{y}").unwrap();
+        }
+        fs::write(folder.path().join(format!("{name}.csv")), table).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn the_advice_follows_from_the_data() {
+    let folder = advised();
+    let folder = folder.path();
+    for (name, loss, seen) in ADVISED {
+        let table = format!("{name}.csv");
+        let advise = ["advise", &table, "--target", "y"];
+        let advice = json(&printed(folder, &[&advise[..], &["--json"]].concat()));
+        let first = &advice["recommendations"][0];
+        assert!(first["loss"].as_str().unwrap().starts_with(loss), "{name}: {first}");
+        assert!(first["seen"].as_str().unwrap().contains(seen), "{name}: {first}");
+        let text = printed(folder, &advise);
+        assert!(text.starts_with(first["loss"].as_str().unwrap()), "{text}");
+        let (about, command) = text.split_once("To test it\n").unwrap();
+        assert!(about.lines().all(|line| line.chars().count() <= 80), "{text}");
+        let command = command.trim();
+        assert_eq!(command, advice["compare"].as_str().unwrap());
+        let words = shlex::split(command).unwrap();
+        let compare: Vec<&str> = words[1..].iter().map(String::as_str).collect();
+        let report = printed(folder, &[&compare[..], &["--epochs", "1", "--seeds", "2"]].concat());
+        assert!(report.contains("Difference to the best"), "{report}");
+    }
+}
+
+#[test]
+fn training_without_a_loss_takes_the_advised_one_and_says_why() {
+    let folder = advised();
+    let folder = folder.path();
+    for (name, loss, seen) in ADVISED {
+        let table = format!("{name}.csv");
+        let train = ["train", &table, "--target", "y", "--epochs", "1", "--out", name];
+        let output = xent(folder, &train);
+        let notes = String::from_utf8(output.stderr).unwrap();
+        let why: Vec<&str> = notes.lines().filter(|line| line.contains("since")).collect();
+        let [why] = why[..] else { panic!("{name}: {notes}") };
+        assert!(why.starts_with(&format!("note: {loss}")) && why.contains(seen), "{why}");
+        assert!(why.ends_with("; choose another with --loss"), "{why}");
+        let run = json(&fs::read_to_string(folder.join(name).join("run.json")).unwrap());
+        let taken = run["configuration"]["loss"].as_str().unwrap();
+        assert!(why.starts_with(&format!("note: {taken}, since ")), "{taken}: {why}");
+        let given = xent(folder, &[&train[..], &["--force", "--loss", taken]].concat());
+        assert!(!String::from_utf8(given.stderr).unwrap().contains("since"));
+    }
 }

@@ -147,6 +147,28 @@ mod tests {
     }
 
     #[test]
+    fn rare_classes_call_for_weights_and_a_loss_for_them_is_the_runner_up() {
+        for seed in 0..3 {
+            let logit = |x: f64, common: f64| 4.0 * x - common;
+            let drawn = |common: f64| {
+                advised(seed, move |random, x, _| {
+                    let yes = xent::information::sigmoid(logit(x, common));
+                    f64::from(u8::from(random.random_bool(yes)))
+                })
+            };
+            let (even, rare) = (drawn(0.0), drawn(4.0));
+            assert_eq!(name(&even), usual(Task::Binary));
+            assert_eq!(name(&rare), format!("{}@balanced", usual(Task::Binary)));
+            assert!(rare.loss().seen.contains("raise the macro-F1"), "{}", rare.loss().seen);
+            let focal = |advice: &Advice| {
+                let losses = advice.recommendations.iter().map(|other| other.loss.to_string());
+                losses.skip(1).any(|loss| loss == "sigmoid_focal")
+            };
+            assert_eq!([&even, &rare].map(focal), [false, true]);
+        }
+    }
+
+    #[test]
     fn advice_is_the_same_for_a_seed_and_can_be_compared() {
         let draw = |random: &mut ChaCha8Rng, x: f64, z: f64| x * z + noise(random);
         let json = |advice: &Advice| serde_json::to_string(advice).unwrap();
