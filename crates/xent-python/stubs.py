@@ -57,7 +57,7 @@ CALLS = [
     ("value_and_grad", "out: _Out, ", "tuple[float, _Out]", "tuple[_Array, _Out]"),
     (
         "value_grad_curvature",
-        "out: tuple[_Array, _Array] | None = None,",
+        "out: tuple[_Array, _Array] | None = None,\n        curvature_floor: float | None = None,",
         "tuple[float, _Array, _Array]",
         "tuple[_Array, _Array, _Array]",
     ),

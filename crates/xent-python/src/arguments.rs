@@ -24,6 +24,8 @@ pub(crate) struct Options<'py> {
     pub(crate) axis: Option<isize>,
     pub(crate) when_empty: WhenEmpty,
     pub(crate) threads: Option<NonZero<usize>>,
+    /// What the curvature is where its own value is less.
+    pub(crate) curvature_floor: Option<f64>,
     /// Where the gradient goes.
     pub(crate) out: Option<Bound<'py, PyAny>>,
     /// Where the curvature goes.
@@ -42,6 +44,7 @@ impl<'py> Options<'py> {
             axis: None,
             when_empty: WhenEmpty::default(),
             threads: None,
+            curvature_floor: None,
             out: None,
             curvature_out: None,
         }
@@ -81,6 +84,9 @@ impl<'py> Options<'py> {
                     unsupported(py, text)
                 };
                 self.threads = value.extract().map_err(wrong)?;
+            }
+            "curvature_floor" if want == Want::Curvature => {
+                self.curvature_floor = value.extract()?;
             }
             "out" if want == Want::Gradient => self.out = some(value),
             "out" if want == Want::Curvature && value.is_none() => {}

@@ -9,8 +9,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyFloat;
 use std::sync::atomic::AtomicBool;
 use xent::{
-    Buffers, Call, Error, Evaluate, Loss, Predictions, Reduction, Sums, TargetElement, WhenEmpty,
-    bf16, f16,
+    Buffers, Call, Error, Evaluate, Floored, Loss, Predictions, Reduction, Sums, TargetElement,
+    WhenEmpty, bf16, f16,
 };
 
 use crate::arguments::{Held, Options, Reading, as_array, converted, fitted, kind};
@@ -38,6 +38,19 @@ pub(crate) fn evaluate<'py>(
     options: &Options<'py>,
     want: Want,
 ) -> PyResult<Bound<'py, PyAny>> {
+    match options.curvature_floor {
+        Some(floor) => of_any_type(&Floored::new(loss, floor), predictions, targets, options, want),
+        None => of_any_type(loss, predictions, targets, options, want),
+    }
+}
+
+fn of_any_type<'py>(
+    loss: &dyn Loss,
+    predictions: &Bound<'py, PyAny>,
+    targets: &Bound<'py, PyAny>,
+    options: &Options<'py>,
+    want: Want,
+) -> PyResult<Bound<'py, PyAny>> {
     let py = predictions.py();
     if let Ok(array) = predictions.cast::<PyArrayDyn<f32>>() {
         return Request { loss, options, want }.answer(array, targets);
@@ -55,7 +68,7 @@ pub(crate) fn evaluate<'py>(
     }
     let itemsize = if kind == b'f' { array.dtype().getattr("itemsize")?.extract()? } else { 8 };
     let native = PyArrayDescr::new(py, format!("=f{itemsize}"))?;
-    evaluate(loss, &converted(&array.into_any(), &native, "A")?, targets, options, want)
+    of_any_type(loss, &converted(&array.into_any(), &native, "A")?, targets, options, want)
 }
 
 /// What a call asks for.

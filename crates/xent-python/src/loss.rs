@@ -150,12 +150,13 @@ impl Loss {
 
     /// The loss, its gradient, and its curvature: the diagonal of the Hessian.
     ///
-    /// `out` is two arrays, which take gradient and curvature.
+    /// `out` is two arrays, which take gradient and curvature. `curvature_floor` is the least
+    /// curvature of a row, before its weight and the reduction.
     #[pyo3(
         signature = (predictions, targets, **options),
-        text_signature = "($self, predictions, targets, *, out=None, reduction='mean', \
-            sample_weight=None, class_weight=None, mask=None, ignore_index=-100, axis=None, \
-            when_empty='error', threads=None)"
+        text_signature = "($self, predictions, targets, *, out=None, curvature_floor=None, \
+            reduction='mean', sample_weight=None, class_weight=None, mask=None, \
+            ignore_index=-100, axis=None, when_empty='error', threads=None)"
     )]
     fn value_grad_curvature<'py>(
         &self,

@@ -333,6 +333,19 @@ def test_derivatives_go_where_they_are_wanted(order):
         CE.value_grad_curvature(predictions, LABELS, out=out[0])
 
 
+def test_a_floored_curvature(case):
+    """That of the loss where it is above the floor, and the weight times the floor elsewhere."""
+    arguments = case.predictions, case.targets
+    options = {"reduction": "sum", "sample_weight": case.weights}
+    value, grad, curvature = case.loss.value_grad_curvature(*arguments, **options)
+    weights = np.broadcast_to(case.weights.reshape(len(curvature), -1), curvature.shape)
+    floor = float(np.median(curvature / weights))
+    floored = case.loss.value_grad_curvature(*arguments, curvature_floor=floor, **options)
+    assert floored[0] == value
+    np.testing.assert_array_equal(floored[1], grad)
+    np.testing.assert_allclose(floored[2], np.maximum(curvature, floor * weights), rtol=1e-15)
+
+
 def test_out_that_cannot_take_the_gradient():
     frozen = LOGITS.copy()
     frozen.flags.writeable = False

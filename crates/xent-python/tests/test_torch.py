@@ -295,6 +295,10 @@ def test_what_differs_from_pytorch_and_compat():
 def test_errors_name_the_arguments_of_pytorch():
     with pytest.raises(IndexError, match=r"^target\[1\] is 3: .* with ignore_index$"):
         functional.cross_entropy(LOGITS, torch.tensor([0, 3]))
+    compiled = torch.compile(functional.multi_margin_loss, backend="aot_eager")
+    for margin in (functional.multi_margin_loss, compiled):
+        with pytest.raises(IndexError, match=r"^target\[1\] is -1: class indices must be in 0..3$"):
+            margin(LOGITS, torch.tensor([0, -1]))
     with pytest.raises(xent.RangeError, match=r"^weight\[1\] is -1: weight must be"):
         functional.cross_entropy(LOGITS, LABELS, torch.tensor([1.0, -1.0, 1.0]))
     with pytest.raises(xent.RangeError, match=r"^input\[0\] is 2: input must be"):

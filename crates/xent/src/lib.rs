@@ -21,7 +21,8 @@
 //!   the errors measured. Where a formula has a kink, as Huber at a residual of delta, the side is
 //!   that of the rounded residual.
 //! - [`information`] has entropy, KL divergence, softmax and its relatives as plain functions;
-//!   [`adversarial`] the losses of a GAN; [`penalty`] L1 and L2; [`WeightedSum`] adds losses up.
+//!   [`adversarial`] the losses of a GAN; [`penalty`] L1 and L2; [`WeightedSum`] adds losses up,
+//!   and [`Floored`] keeps a curvature from being too small.
 
 pub mod adversarial;
 mod call;
@@ -31,6 +32,7 @@ mod engine;
 mod error;
 mod expression;
 mod family;
+mod floor;
 pub mod information;
 pub mod losses;
 mod number;
@@ -51,6 +53,7 @@ pub use family::classwise::{Class, Classwise, Link, Step};
 pub use family::classwise::{row_steps, rows_as_planes, run_rows};
 pub use family::pointwise::Pointwise;
 pub use family::{Block, BlockTargets, Domain, Family, Kernel, Loss, Order, Outputs, Targeting};
+pub use floor::Floored;
 pub use half::{bf16, f16};
 pub use losses::*;
 pub use number::{Double, Dual, Element, Real};

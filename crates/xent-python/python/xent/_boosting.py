@@ -80,22 +80,23 @@ class Objective(_Boosted):
     def grad_and_hess(self, scores, labels, weight=None):
         """Of each row, or each row and class, as arrays of float32 laid out as the scores are."""
         scores = self.scores(scores)
+        floor = FLOORS[self.loss.prediction_domain]
         try:
             _, grad, hess = self.loss.value_grad_curvature(
                 scores,
                 self.targets(labels),
                 out=(empty_like(scores), empty_like(scores)),
+                curvature_floor=floor if self.hessian == "floored" else None,
                 reduction="sum",
                 sample_weight=weight,
             )
         except errors.Error as error:
             raise errors.renamed(error, _NAMES) from None
-        if self.hessian == "exact":
+        if self.hessian != "gauss_newton":
             return grad, hess
-        if self.hessian == "gauss_newton" and self.loss.prediction_domain == "logit":
+        if self.loss.prediction_domain == "logit":
             # What is left of the Hessian without the curvature of the sigmoid.
             hess += grad * np.tanh(scores / 2)
-        floor = FLOORS[self.loss.prediction_domain]
         floor = floor if weight is None else floor * np.asarray(weight, np.float32)
         if hess.ndim > 1 and weight is not None:
             floor = floor[:, None]

@@ -74,7 +74,7 @@ def _now(loss, own, input, target, class_weight, sample_weight, how, scale, comp
     except errors.Error as error:
         if compat and isinstance(error, errors.EmptyError):
             return own(input)
-        raise _operators.renamed(error, own) from None
+        raise _operators.renamed(error, how[1], own) from None
     return own(input) if compat and not value.isfinite().all() else value
 
 

@@ -16,14 +16,19 @@ _NAMES = {"predictions": "input", "targets": "target"}
 _NAMES_OF_FUNCTIONS = _NAMES | {"class_weight": "weight", "sample_weight": "weight"}
 
 
-def renamed(error, own=True):
+# The ``ignore_index`` of a function that has none: no label is this.
+NO_LABEL = -(2**63)
+
+
+def renamed(error, ignore_index, own=True):
     """An error with the names that arguments have in PyTorch: ``own`` if it has the function."""
     if isinstance(error, errors.EmptyError):
         nan = ", or compat='torch' for NaN" if own else ""
         text = f"target: no row counts, so there is no mean; use reduction='sum'{nan}"
         return type(error)(text)
     names = _NAMES_OF_FUNCTIONS if own else _NAMES
-    return errors.renamed(error, names, "; mark rows to skip with ignore_index")
+    skipping = "" if ignore_index == NO_LABEL else "; mark rows to skip with ignore_index"
+    return errors.renamed(error, names, skipping)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -69,7 +74,7 @@ def value_op(
     try:
         value = compute(array(input), *arrays(target, class_weight, sample_weight))
     except errors.Error as error:
-        raise renamed(error) from None
+        raise renamed(error, ignore_index) from None
     return _result(value, input)
 
 
@@ -94,7 +99,7 @@ def value_and_grad(
     try:
         value, grad = _memory.value_and_grad(compute, input, arguments)
     except errors.Error as error:
-        raise renamed(error) from None
+        raise renamed(error, ignore_index) from None
     return _result(value, input), grad
 
 

@@ -16,6 +16,7 @@ from torch.nn import functional as own
 from torch.nn._reduction import legacy_get_string
 
 from ._fused import evaluate, fits
+from ._operators import NO_LABEL
 
 __all__ = [
     "binary_cross_entropy",
@@ -124,12 +125,8 @@ def multi_margin_loss(
         scale, how = 1.0 / max(target.numel(), 1), "sum"
     # There is no label to ignore, and PyTorch refuses a negative one.
     return evaluate(
-        loss, ours, input, target, how, weight, None, _NONE, _axis(input), scale, compat
+        loss, ours, input, target, how, weight, None, NO_LABEL, _axis(input), scale, compat
     )
-
-
-# No label is this.
-_NONE = -(2**63)
 
 
 def _pointwise(loss, ours, input, target, reduction, compat, weight=None):
