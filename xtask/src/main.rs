@@ -105,13 +105,21 @@ fn bench(arguments: &[String]) -> bool {
         eprintln!("note: without their environment, the Python peers are left out");
     }
     let given = |option: &str| arguments.iter().any(|argument| argument == option);
-    // Part of what the package promises is about what its users see, not about a case.
+    // Part of what is promised is about what users see, not about a case.
     let users = python_peers.filter(|_| !given("--case") && !given("--list"));
     let last = if given("--quick") { "--quick" } else { "BENCHMARKS.md" };
-    let all = !given("--output") || given("--quick");
-    let script = &["crates/xent-bench/users.py", last][..1 + usize::from(all)];
-    run_in(LARGE_PAGES, &cargo(), &command)
-        && users.is_none_or(|python| run_in(LARGE_PAGES, python.as_ref(), script))
+    let last = (given("--quick") || !given("--output")).then_some(last);
+    let example = ["build", "--release", "--package", "xent-train", "--example", "epoch"];
+    let epoch = target("release/examples").join(format!("epoch{}", env::consts::EXE_SUFFIX));
+    let training = ["crates/xent-bench/training.py", &*epoch.to_string_lossy()];
+    let scripts = |python: PathBuf| {
+        let script = |arguments: &[&str]| {
+            let arguments: Vec<&str> = arguments.iter().copied().chain(last).collect();
+            run_in(LARGE_PAGES, python.as_ref(), &arguments)
+        };
+        run(&example) && script(&training) && script(&["crates/xent-bench/users.py"])
+    };
+    run_in(LARGE_PAGES, &cargo(), &command) && users.is_none_or(scripts)
 }
 
 /// The environment where the benchmark finds its Python peers, the package of a release build

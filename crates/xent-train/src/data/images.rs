@@ -99,7 +99,7 @@ pub struct Augmentation {
 
 impl PixelScale {
     /// The scale of training images.
-    pub(super) fn fit(images: &Images) -> Self {
+    pub fn fit(images: &Images) -> Self {
         let [channels, height, width] = images.shape;
         let area = height * width;
         let moments = (0..channels).map(|channel| {

@@ -2,6 +2,7 @@
 
 mod gradients;
 mod objective;
+mod profile;
 mod settings;
 mod state;
 
@@ -18,6 +19,8 @@ use serde::{Deserialize, Serialize};
 use xent::Loss;
 
 pub use objective::Objective;
+use profile::Clock;
+pub use profile::Profile;
 pub use settings::{Schedule, Settings};
 use state::Best;
 pub use state::State;
@@ -69,6 +72,8 @@ pub struct Step {
     pub batches: usize,
     /// The loss of the batch, without penalties.
     pub loss: f64,
+    /// Where the time went.
+    pub profile: Profile,
 }
 
 /// A finished epoch.
@@ -267,7 +272,7 @@ impl<'a> Training<'a> {
     pub fn start<M: Model>(&self, model: M) -> Result<State<M>, FitError> {
         let mut rows = self.order(1);
         rows.truncate(self.settings.batch_size);
-        let loss = self.batch_loss(&model, &rows, &mut self.chance(0, 0))?;
+        let loss = self.batch_loss(&model, &rows, self.chance(0, 0), &mut Clock::default())?;
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
         let norm = gradients::norm(&model, &gradients);
         Ok(State::new(model, self.settings.optimizer.build(self.settings.weight_decay), norm))
@@ -327,21 +332,27 @@ impl<'a> Training<'a> {
         let Settings { l1, l2, clip, batch_size, .. } = *self.settings;
         let (Position { epoch, batch, .. }, batches) = (state.position, self.batches());
         let rows = &order[batch * batch_size..order.len().min((batch + 1) * batch_size)];
-        let loss = self.batch_loss(&state.model, rows, &mut self.chance(epoch + 1, batch + 1))?;
+        let mut clock = Clock::default();
+        let chance = self.chance(epoch + 1, batch + 1);
+        let loss = self.batch_loss(&state.model, rows, chance, &mut clock)?;
         let value = value(&loss);
         self.check_finite("training", value, epoch + 1, batch + 1)?;
+        clock.lap(|profile| &mut profile.loss);
         let mut gradients = GradientsParams::from_grads(loss.backward(), &state.model);
+        clock.lap(|profile| &mut profile.backward);
         gradients::penalise(&state.model, &mut gradients, l1, l2);
         if let Some(most) = clip {
             gradients::clip(&state.model, &mut gradients, most);
         }
         let rate = self.settings.rate(epoch, batch, batches);
         state.model = state.optimizer.step(rate, state.model, gradients);
+        clock.lap(|profile| &mut profile.optimizer);
         let weight = self.problem.train.weight(rows);
         state.position.batch += 1;
         state.position.sum += value * weight;
         state.position.weight += weight;
-        observer.step(&Step { epoch: epoch + 1, batch: batch + 1, batches, loss: value });
+        let (epoch, batch, profile) = (epoch + 1, batch + 1, clock.profile);
+        observer.step(&Step { epoch, batch, batches, loss: value, profile });
         Ok(state)
     }
 
@@ -390,12 +401,16 @@ impl<'a> Training<'a> {
         &self,
         model: &M,
         rows: &[usize],
-        random: &mut ChaCha8Rng,
+        mut random: ChaCha8Rng,
+        clock: &mut Clock,
     ) -> Result<Tensor<1>, FitError> {
         let train = &self.problem.train;
-        let augmentation = Some((self.settings.augmentation, &mut *random));
+        let augmentation = Some((self.settings.augmentation, &mut random));
         let batch = Batch::new(train.inputs, rows, &device(), augmentation);
-        self.objective.batch_loss(model.forward(batch, Some(random)), train, rows)
+        clock.lap(|profile| &mut profile.batch);
+        let outputs = model.forward(batch, Some(&mut random));
+        clock.lap(|profile| &mut profile.forward);
+        self.objective.batch_loss(outputs, train, rows)
     }
 
     /// Loss and metric of the validation rows.
@@ -719,11 +734,12 @@ pub(crate) mod tests {
     #[test]
     fn the_observer_sees_every_step_and_epoch() {
         #[derive(Default)]
-        struct Log(Vec<(usize, usize, usize)>, Vec<Epoch>, Vec<f64>);
+        struct Log(Vec<(usize, usize, usize)>, Vec<Epoch>, Vec<f64>, Profile);
         impl Observer for Log {
             fn step(&mut self, step: &Step) {
                 self.0.push((step.epoch, step.batch, step.batches));
                 self.2.push(step.loss);
+                self.3 += step.profile;
             }
             fn epoch(&mut self, epoch: &Epoch) {
                 self.1.push(epoch.clone());
@@ -738,6 +754,10 @@ pub(crate) mod tests {
         assert_eq!(log.0, [(1, 1, 2), (1, 2, 2), (2, 1, 2), (2, 2, 2)]);
         assert_eq!(log.1, fitted.history);
         assert_eq!(log.1[1].train_loss, (log.2[2] * 150.0 + log.2[3] * 50.0) / 200.0);
+        let Profile { batch, forward, loss, backward, optimizer } = log.3;
+        let parts = [batch, forward, loss, backward, optimizer];
+        assert!(parts.iter().all(|&seconds| seconds > 0.0), "{:?}", log.3);
+        assert!(parts.iter().sum::<f64>() <= fitted.seconds.iter().sum::<f64>(), "{:?}", log.3);
     }
 
     #[test]
