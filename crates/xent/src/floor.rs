@@ -61,8 +61,8 @@ impl<T: Element> Kernel<T> for Floored<'_> {
         vectorised(Raise { curvature, floor: T::Wide::constant(self.floor) });
     }
 
-    fn takes_planes(&self, labelled: bool, weighted: bool) -> bool {
-        T::kernel(self.loss).takes_planes(labelled, weighted)
+    fn planes(&self, labelled: bool, weighted: bool) -> Option<usize> {
+        T::kernel(self.loss).planes(labelled, weighted)
     }
 }
 
