@@ -43,6 +43,12 @@ fn result(folder: &Path, run: &str) -> [Vec<u8>; 3] {
         .map(|file| fs::read(folder.join(run).join(file)).unwrap())
 }
 
+/// Whether a run got as far as its first checkpoint, written whole.
+fn has_checkpoint(run: &Path) -> bool {
+    let mut entries = fs::read_dir(run.join("checkpoints")).into_iter().flatten().flatten();
+    entries.any(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
+}
+
 /// Kills a run at random moments and resumes it until it is done; says how often it was killed.
 fn killed_and_resumed(
     folder: &Path,
@@ -54,9 +60,9 @@ fn killed_and_resumed(
     let run = folder.join("killed");
     let mut kills = 0;
     while !run.join("run.json").exists() {
-        let mut command = match run.join("checkpoints").exists() {
+        let mut command = match has_checkpoint(&run) {
             true => xent(folder, &["train", "--resume", "killed", "--checkpoint-every", "0"]),
-            false => train(folder, training, "killed"),
+            false => train(folder, &format!("{training} --force"), "killed"),
         };
         if kills == most {
             succeeds(command);
