@@ -96,7 +96,7 @@ impl Head {
             (Labels::Classes { indices, .. }, Family::Classwise) => {
                 let classes: Vec<i64> = rows.iter().map(|&row| indices[row] as i64).collect();
                 let classes = TensorData::new(classes, [rows.len()]);
-                Targets::Classes(Tensor::<1, Int>::from_data(classes, &device()))
+                Targets::Classes(Tensor::<1, Int>::from_data(classes, &device().inner()))
             }
             (Labels::Classes { indices, .. }, Family::Pointwise) => {
                 self.values(rows.iter().flat_map(|&row| self.indicators(indices[row])).collect())
@@ -117,7 +117,7 @@ impl Head {
     fn values(&self, values: Vec<f32>) -> Targets {
         let rows = values.len() / self.outputs;
         let values = TensorData::new(values, [rows, self.outputs]);
-        Targets::Values(Tensor::from_data(values, &device()))
+        Targets::Values(Tensor::from_data(values, &device().inner()))
     }
 }
 
