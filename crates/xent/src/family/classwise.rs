@@ -362,8 +362,14 @@ pub(super) fn weighted<L: Classwise, R: Real>(term: R, share: R, weight: R) -> R
     R::ZERO.if_less(counts, term * weight, R::ZERO)
 }
 
+/// The shares of classes in a target that is spread in part.
 #[inline(always)]
-fn smooth<T: Element>(target: &[T], kept: T::Wide, everywhere: T::Wide, shares: &mut [T::Wide]) {
+pub(super) fn smooth<T: Element>(
+    target: &[T],
+    kept: T::Wide,
+    everywhere: T::Wide,
+    shares: &mut [T::Wide],
+) {
     for (share, target) in shares.iter_mut().zip(target) {
         *share = kept * target.widen() + everywhere;
     }

@@ -22,8 +22,8 @@ use std::ops::Add;
 /// exponentials without a shift: 170 decimal digits are then left below them.
 const UNSHIFTED: f64 = 300.0;
 
-/// Up to how many classes rows are worth turning into planes: as many as a
-/// transposition moves as vectors.
+/// Up to how many classes rows are worth turning into planes: as many as a transposition moves as
+/// vectors.
 pub(super) const FEW: usize = 8;
 
 /// Fills `outputs` for a block of labelled rows.
@@ -37,8 +37,7 @@ pub(super) fn run<L: Classwise, T: Element>(
 ) {
     let Outputs { values, gradient, curvature, factors, scratch } = outputs;
     let rows = labels.len();
-    let needs_exponentials = block.classes < LONG && !block.planes;
-    let elsewhere = order == Order::Value && needs_exponentials;
+    let elsewhere = order == Order::Value && block.classes < LONG && !block.planes;
     let elsewhere = if elsewhere { block.predictions.len() } else { 0 };
     scratch.resize(Columns::<T::Wide>::COUNT * rows + elsewhere, T::Wide::ZERO);
     let (columns, elsewhere) = scratch.split_at_mut(Columns::<T::Wide>::COUNT * rows);

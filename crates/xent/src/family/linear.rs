@@ -5,7 +5,7 @@
 //! gradient is A p_c − a_c, which for the largest logit is (Σ′ a_c − a r) / (1 + r), and the
 //! curvature A p_c (1 − p_c).
 
-use super::classwise::Classwise;
+use super::classwise::{Classwise, smooth};
 use super::softmax::{LONG, exponentials_of, largest};
 use super::{Block, BlockTargets, Order, Outputs};
 use crate::dispatch::{TILE, prefetch};
@@ -112,13 +112,6 @@ impl<'a, T: Element> Shares<'a, T> {
                 *share = *share * weight;
             }
         }
-    }
-}
-
-#[inline(always)]
-fn smooth<T: Element>(target: &[T], kept: T::Wide, everywhere: T::Wide, shares: &mut [T::Wide]) {
-    for (share, target) in shares.iter_mut().zip(target) {
-        *share = kept * target.widen() + everywhere;
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Totals<R> {
 }
 
 impl<R: Real> Totals<R> {
-    pub(super) const NONE: Self = Self { largest: R::ZERO, others: R::ZERO };
+    const NONE: Self = Self { largest: R::ZERO, others: R::ZERO };
 
     /// With another one. A NaN ends up among the others.
     #[inline(always)]
