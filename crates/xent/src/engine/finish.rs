@@ -205,7 +205,7 @@ impl Rounding<'_> {
         match (place, weights) {
             (Place::Rows(out), &[weight]) if !self.planes => {
                 for tile in tiles_from_a_line(out) {
-                    round_all(&wide[tile.clone()], weight, rounded);
+                    T::weigh_all(&wide[tile.clone()], weight, rounded);
                     let count = tile.len();
                     self.write(&mut out[tile], &rounded[..count]);
                 }
@@ -229,7 +229,7 @@ impl Rounding<'_> {
                 } else {
                     let rows = wide.chunks_exact(classes).zip(rounded.chunks_exact_mut(classes));
                     for ((wide, to), &weight) in rows.zip(weights) {
-                        round_all(wide, weight, to);
+                        T::weigh_all(wide, weight, to);
                     }
                 }
                 let mut rounded = &rounded[..count];
@@ -248,14 +248,6 @@ impl Rounding<'_> {
                 }
             }
         }
-    }
-}
-
-/// Rounds all entries times the same weight.
-#[inline(always)]
-fn round_all<T: Element>(wide: &[T::Wide], weight: T::Wide, rounded: &mut [T]) {
-    for (rounded, &wide) in rounded.iter_mut().zip(wide) {
-        *rounded = T::weighed(wide, weight);
     }
 }
 

@@ -9,8 +9,7 @@
 
 use super::classwise::{Class, Classwise, weighted};
 use super::softmax::{
-    LONG, Softmax, Totals, exponentials_of, exponentiate, others_of_long_row, others_of_planes,
-    subtract,
+    LONG, Softmax, Totals, exponentials_of, others_of_long_row, others_of_planes, subtract,
 };
 use super::{Block, Order, Outputs};
 use crate::dispatch::{TILE, prefetch};
@@ -150,7 +149,7 @@ impl<'a, R: Real> Columns<'a, R> {
         } else if classes < LONG {
             for (logits, tile) in logits.chunks(TILE).zip(exponentials.chunks_mut(TILE)) {
                 prefetch(logits);
-                exponentials_of(logits, T::widen, coarse, tile);
+                exponentials_of(logits, coarse, tile);
             }
             let rows = exponentials.chunks_exact_mut(classes).zip(labels);
             for (others, (row, &label)) in self.others.iter_mut().zip(rows) {
@@ -168,7 +167,9 @@ impl<'a, R: Real> Columns<'a, R> {
         for ((row, &label), own) in labels.iter().enumerate().zip(&mut *self.own) {
             *own = logits[place(row, label)].widen();
         }
-        exponentiate(self.own, coarse);
+        for own in &mut *self.own {
+            *own = if coarse { own.exp_coarse() } else { own.exp() };
+        }
         score_each(self.own, self.others, self.scores);
         let range = [-UNSHIFTED, UNSHIFTED].map(|end| T::wide_to_f64(R::constant(end).exp()));
         let within = |sum| {

@@ -6,7 +6,7 @@
 //! curvature A p_c (1 − p_c).
 
 use super::classwise::{Classwise, smooth};
-use super::softmax::{LONG, exponentials_of, largest};
+use super::softmax::{LONG, largest, shifted_exponentials};
 use super::{Block, BlockTargets, Order, Outputs};
 use crate::dispatch::{TILE, prefetch};
 use crate::number::{Element, Real};
@@ -143,13 +143,7 @@ impl<T: Element> Row<'_, T> {
             let (logits, left_out) = (&logits[tile.clone()], top.wrapping_sub(start));
             let place = gradient.get_mut(tile.clone());
             let place = place.unwrap_or(&mut elsewhere[..tile.len()]);
-            exponentials_of(
-                logits,
-                #[inline(always)]
-                |logit| logit.widen() - max,
-                false,
-                place,
-            );
+            shifted_exponentials(logits, max, place);
             rest.add_without(place, left_out, T::Wide::plus_like);
             let (shares, terms) = (&mut shares[..tile.len()], &mut terms[..tile.len()]);
             if let BlockTargets::Values(values) = self.shares.targets {
@@ -172,7 +166,11 @@ impl<T: Element> Row<'_, T> {
         }
         let by = all * inverse;
         if order == Order::Curvature {
-            bend(gradient, rest, inverse, all, curvature);
+            for (exponentials, curvature) in gradient.chunks(TILE).zip(curvature.chunks_mut(TILE)) {
+                let bent = &mut terms[..exponentials.len()];
+                bend(exponentials, rest, inverse, all, bent);
+                curvature.copy_from_slice(bent);
+            }
             curvature[top] = by * (rest * inverse);
         }
         for start in (0..logits.len()).step_by(TILE) {

@@ -65,22 +65,31 @@ impl<R: Real> Totals<R> {
     }
 }
 
-/// The exponentials of what becomes of logits.
+/// The exponentials of logits as they are.
 #[inline(always)]
 pub(super) fn exponentials_of<T: Element>(
     logits: &[T],
-    shift: impl Fn(T) -> T::Wide,
     coarse: bool,
     exponentials: &mut [T::Wide],
 ) {
     if coarse {
-        for (e, &logit) in exponentials.iter_mut().zip(logits) {
-            *e = shift(logit).exp_coarse();
-        }
+        T::exps_coarse(logits, exponentials);
     } else {
         for (e, &logit) in exponentials.iter_mut().zip(logits) {
-            *e = shift(logit).exp();
+            *e = logit.widen().exp();
         }
+    }
+}
+
+/// The exponentials of differences to the largest logit.
+#[inline(always)]
+pub(super) fn shifted_exponentials<T: Element>(
+    logits: &[T],
+    max: T::Wide,
+    exponentials: &mut [T::Wide],
+) {
+    for (e, &logit) in exponentials.iter_mut().zip(logits) {
+        *e = (logit.widen() - max).exp();
     }
 }
 
@@ -100,7 +109,7 @@ pub(super) fn others_of_long_row<T: Element>(
         let place = exponentials.get_mut(start..start + logits.len());
         let place = place.unwrap_or(&mut tile[..logits.len()]);
         prefetch(logits);
-        exponentials_of(logits, T::widen, coarse, place);
+        exponentials_of(logits, coarse, place);
         others.add_without(place, label.wrapping_sub(start), T::Wide::plus_like);
     }
     others.in_turn(T::Wide::plus_like)
@@ -128,7 +137,7 @@ pub(super) fn others_of_planes<T: Element>(
                 let tile = start..start + labels.len();
                 let place = exponentials.get_mut(tile.clone());
                 let place = place.unwrap_or(&mut elsewhere[..labels.len()]);
-                exponentials_of(&logits[tile], T::widen, coarse, place);
+                exponentials_of(&logits[tile], coarse, place);
                 add_other(class, labels, place, &mut sums);
             }
             for (others, &sum) in others.iter_mut().zip(&sums) {
@@ -168,13 +177,7 @@ impl<R: Real> Softmax<R> {
         let mut rest = Stripes::EMPTY;
         let tiles = logits.chunks(TILE).zip(exponentials.chunks_mut(TILE)).enumerate();
         for (index, (logits, tile)) in tiles {
-            exponentials_of(
-                logits,
-                #[inline(always)]
-                |logit| logit.widen() - max,
-                false,
-                tile,
-            );
+            shifted_exponentials(logits, max, tile);
             rest.add_without(tile, argmax.wrapping_sub(index * TILE), R::plus_like);
         }
         Self::with(argmax, max, rest.total())
@@ -192,7 +195,9 @@ impl<R: Real> Softmax<R> {
         for ((row, &top), e) in rows().zip(&tops).zip(exponentials.chunks_exact_mut(classes)) {
             subtract(row, row[top].widen(), e);
         }
-        exponentiate(exponentials, false);
+        for e in exponentials.iter_mut() {
+            *e = e.exp();
+        }
         let softmax = |((row, top), e): ((&[T], usize), &mut [R])| {
             let mut rest = Stripes::EMPTY;
             rest.add_without(e, top, R::plus_like);
@@ -251,19 +256,6 @@ impl<R: Real> Softmax<R> {
 pub(super) fn subtract<T: Element>(logits: &[T], max: T::Wide, differences: &mut [T::Wide]) {
     for (difference, logit) in differences.iter_mut().zip(logits) {
         *difference = logit.widen() - max;
-    }
-}
-
-#[inline(always)]
-pub(super) fn exponentiate<R: Real>(numbers: &mut [R], coarse: bool) {
-    if coarse {
-        for e in numbers {
-            *e = e.exp_coarse();
-        }
-    } else {
-        for e in numbers {
-            *e = e.exp();
-        }
     }
 }
 

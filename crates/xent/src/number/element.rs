@@ -1,7 +1,8 @@
 //! The types that predictions and targets are stored in.
 
-use super::half::{Binary16, Brain16, Format};
+use super::half::{Binary16, Brain16, Format, HalfExp};
 use super::{Double, Real};
+use crate::dispatch::TILE;
 use crate::family::{Kernel, Loss};
 use half::{bf16, f16};
 use std::fmt::{Debug, Display};
@@ -37,6 +38,24 @@ pub trait Element:
     /// The nearest value of this type.
     fn narrow(wide: Self::Wide) -> Self;
 
+    /// [`exp_coarse`](Real::exp_coarse) of each number, to 2⁻²² for `f16` and `bf16`.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn exps_coarse(numbers: &[Self], exponentials: &mut [Self::Wide]) {
+        for (e, number) in exponentials.iter_mut().zip(numbers) {
+            *e = number.widen().exp_coarse();
+        }
+    }
+
+    /// [`weighed`](Self::weighed) of each number.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn weigh_all(wide: &[Self::Wide], weight: Self::Wide, rounded: &mut [Self]) {
+        for (rounded, &wide) in rounded.iter_mut().zip(wide) {
+            *rounded = Self::weighed(wide, weight);
+        }
+    }
+
     /// The nearest value to `weight · wide`; 0 where `weight` is 0, whatever `wide` is.
     #[doc(hidden)]
     #[inline(always)]
@@ -55,22 +74,24 @@ pub trait Element:
 }
 
 macro_rules! computed_in_f64 {
-    ($($element:ty = $name:literal, $lowest:expr, $widen:expr, $narrow:expr;)*) => {$(
+    ($element:ty, $name:literal, $widen:expr, $narrow:expr, { $($methods:item)* }) => {
         impl Element for $element {
             type Wide = f64;
             const NAME: &'static str = $name;
-            const LOWEST: Self = $lowest;
+            const LOWEST: Self = <$element>::NEG_INFINITY;
             const WIDE_HAS_RANGE: bool = true;
 
             #[inline(always)]
             fn widen(self) -> f64 {
-                $widen(self)
+                f64::from($widen(self))
             }
 
             #[inline(always)]
             fn narrow(wide: f64) -> Self {
-                $narrow(wide)
+                $narrow(wide as f32)
             }
+
+            $($methods)*
 
             #[inline(always)]
             fn wide_to_f64(wide: f64) -> f64 {
@@ -79,23 +100,64 @@ macro_rules! computed_in_f64 {
 
             #[inline(always)]
             fn to_f64(self) -> f64 {
-                $widen(self)
+                self.widen()
             }
 
             fn kernel(loss: &dyn Loss) -> &dyn Kernel<Self> {
                 loss
             }
         }
-    )*};
+    };
 }
 
-computed_in_f64! {
-    f16 = "f16", f16::NEG_INFINITY, |half: f16| Binary16::widen(half.to_bits()),
-        |wide| f16::from_bits(Binary16::narrow(wide));
-    bf16 = "bf16", bf16::NEG_INFINITY, |half: bf16| Brain16::widen(half.to_bits()),
-        |wide| bf16::from_bits(Brain16::narrow(wide));
-    f32 = "f32", f32::NEG_INFINITY, f64::from, |wide| wide as f32;
+computed_in_f64!(f32, "f32", |single| single, |single| single, {});
+
+/// What is done with `f32` is a loop of its own, for the compiler takes as many numbers at a time as
+/// the widest of them allow.
+macro_rules! half {
+    ($element:ty, $name:literal, $format:ty) => {
+        computed_in_f64!(
+            $element,
+            $name,
+            |half: Self| <$format>::widen(half.to_bits()),
+            |single| <$element>::from_bits(<$format>::narrow(single)),
+            {
+                #[inline(always)]
+                fn exps_coarse(numbers: &[Self], exponentials: &mut [f64]) {
+                    let (mut shares, mut powers) = ([0.0; TILE], [0; TILE]);
+                    for (numbers, out) in numbers.chunks(TILE).zip(exponentials.chunks_mut(TILE)) {
+                        let parts = shares.iter_mut().zip(&mut powers);
+                        for ((share, power), number) in parts.zip(numbers) {
+                            let number = <$format>::widen(number.to_bits());
+                            HalfExp { share: *share, power: *power } = HalfExp::of(number);
+                        }
+                        for (out, (&share, &power)) in
+                            out.iter_mut().zip(shares.iter().zip(&powers))
+                        {
+                            *out = HalfExp { share, power }.widen();
+                        }
+                    }
+                }
+
+                #[inline(always)]
+                fn weigh_all(wide: &[f64], weight: f64, rounded: &mut [Self]) {
+                    let mut singles = [0.0f32; TILE];
+                    for (wide, rounded) in wide.chunks(TILE).zip(rounded.chunks_mut(TILE)) {
+                        for (single, &wide) in singles.iter_mut().zip(wide) {
+                            *single = weight.weigh(wide) as f32;
+                        }
+                        for (rounded, &single) in rounded.iter_mut().zip(&singles) {
+                            *rounded = Self::from_bits(<$format>::narrow(single));
+                        }
+                    }
+                }
+            }
+        );
+    };
 }
+
+half!(f16, "f16", Binary16);
+half!(bf16, "bf16", Brain16);
 
 impl Element for f64 {
     type Wide = Double;
