@@ -5,8 +5,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 use xent::penalty::{l1, l2};
 
-use super::host_values;
-use crate::model::{Model, device};
+use crate::model::{Model, device, host_values};
 
 /// Value and gradient of a penalty on weights, for a λ.
 type Penalty = fn(&[f32], f64) -> xent::Result<(f64, Vec<f32>)>;

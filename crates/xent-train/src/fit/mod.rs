@@ -29,7 +29,7 @@ pub(crate) use state::{Position, numbered};
 use crate::data::Inputs;
 use crate::error::RunError;
 use crate::head::Labels;
-use crate::model::{Batch, Model, device};
+use crate::model::{Batch, Model, device, host_values};
 
 /// Rows to learn from or to check on.
 #[derive(Clone, Copy, Debug)]
@@ -472,10 +472,6 @@ impl Examples<'_> {
 
 fn value(loss: &Tensor<1>) -> f64 {
     f64::from(host_values(loss.clone())[0])
-}
-
-fn host_values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().try_into_vec_as().expect("floats convert to f32")
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@ use burn::tensor::{Tensor, TensorData};
 use xent::{Family, Loss, WhenEmpty};
 use xent_burn::Criterion;
 
-use super::{Examples, FitError, host_values};
+use super::{Examples, FitError};
 use crate::data::{Inputs, Shape};
 use crate::head::{Head, Labels};
-use crate::model::{Batch, Model, device};
+use crate::model::{Batch, Model, device, host_values};
 
 /// What training minimises: a loss, with a weight per class if wanted, behind
 /// the head that feeds it.

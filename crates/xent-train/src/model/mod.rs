@@ -19,6 +19,7 @@ pub use lstm::Lstm;
 pub use mlp::Mlp;
 
 use crate::data::{Augmentation, Inputs, Shape};
+pub(crate) use operation::vectorised;
 
 /// A differentiable function with parameters that training adjusts.
 pub trait Model: Module {
@@ -273,6 +274,11 @@ fn drop_out(units: Tensor<2>, rate: f64, random: Option<&mut ChaCha8Rng>) -> Ten
     let mask = TensorData::new(mask.collect::<Vec<f32>>(), shape);
     let mask = Tensor::from_data(mask, &units.device());
     units * mask
+}
+
+/// The numbers of a tensor, row-major: its own memory if it is the only owner, else a copy.
+pub(crate) fn host_values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_into_vec_as().expect("floats convert to f32")
 }
 
 #[cfg(test)]

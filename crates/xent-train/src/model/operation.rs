@@ -139,6 +139,12 @@ pub(super) fn tensor<B: Backend>(
     B::float_from_data(TensorData::new(values, shape.into()), device)
 }
 
+/// Runs loops with the widest vectors of the processor, which change no bit.
+#[inline(always)]
+pub(crate) fn vectorised<R>(loops: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(loops)
+}
+
 /// The sizes of a tensor.
 pub(super) fn sizes<B: Backend, const D: usize>(tensor: &FloatTensor<B>) -> [usize; D] {
     tensor.shape().dims()

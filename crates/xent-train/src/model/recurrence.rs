@@ -3,7 +3,7 @@ use std::sync::Arc;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};
 
-use super::operation::{sizes, tensor, values};
+use super::operation::{sizes, tensor, values, vectorised};
 
 /// The gates, in their order in memory.
 const GATES: usize = 4;
@@ -38,6 +38,7 @@ pub(super) fn forward<B: Backend>(
     let units = width / GATES;
     let mut gates = values::<B>(inputs);
     let [mut cells, mut squashed, mut hidden] = [0; 3].map(|_| vec![0.0f32; all * units]);
+    let zeros = vec![0.0f32; units];
     let mut first = 0;
     for (step, &rows) in active.iter().enumerate() {
         let at = first * units..(first + rows) * units;
@@ -51,30 +52,20 @@ pub(super) fn forward<B: Backend>(
             let product = values::<B>(B::float_matmul(state, weights.clone()));
             gates.iter_mut().zip(product).for_each(|(gate, share)| *gate += share);
         }
-        for row in gates.chunks_exact_mut(width) {
-            let (sigmoids, candidates) = row.split_at_mut(3 * units);
-            sigmoids.iter_mut().for_each(|gate| *gate = sigmoid(*gate));
-            candidates.iter_mut().for_each(|gate| *gate = tanh(*gate));
-        }
-        let (old, new) = cells.split_at_mut(at.start);
+        let (old, cells) = cells.split_at_mut(at.start);
         let old = before.map(|before| &old[before]);
-        for (row, gates) in gates.chunks_exact(width).enumerate() {
-            for unit in 0..units {
-                let [input, forget, output, candidate] = gate(gates, units, unit);
-                let index = row * units + unit;
-                let cell = input * candidate + old.map_or(0.0, |old| forget * old[index]);
-                new[index] = cell;
-                squashed[at.start + index] = output;
-            }
-        }
-        let cells = &cells[at.clone()];
-        for ((squashed, hidden), &cell) in
-            squashed[at.clone()].iter_mut().zip(&mut hidden[at]).zip(cells)
-        {
-            let (output, value) = (*squashed, tanh(cell));
-            *squashed = value;
-            *hidden = output * value;
-        }
+        let (squashed, hidden) = (&mut squashed[at.clone()], &mut hidden[at]);
+        vectorised(
+            #[inline(always)]
+            || {
+                for (row, gates) in gates.chunks_exact_mut(width).enumerate() {
+                    let at = row * units..(row + 1) * units;
+                    let old = old.map_or(&*zeros, |old| &old[at.clone()]);
+                    let hidden = &mut hidden[at.clone()];
+                    activate(gates, old, &mut cells[at.clone()], &mut squashed[at], hidden);
+                }
+            },
+        );
         first += rows;
     }
     let last = tensor::<B>(last_outputs(&hidden, active, units), [active[0], units], &device);
@@ -93,6 +84,7 @@ pub(super) fn backward<B: Backend>(
     let last = values::<B>(upstream);
     let transposed = B::float_transpose(weights);
     let mut slopes = vec![0.0f32; gates.len()];
+    let zeros = vec![0.0f32; units];
     // The gradients of output and cell of the rows of the step at hand.
     let (mut of_output, mut of_cell) = (Vec::new(), Vec::new());
     let mut first = gates.len() / width;
@@ -102,25 +94,21 @@ pub(super) fn backward<B: Backend>(
         of_output.extend_from_slice(&last[of_output.len()..rows * units]);
         of_cell.resize(rows * units, 0.0);
         let before = (step > 0).then(|| (first - active[step - 1]) * units);
-        for row in 0..rows {
-            let gates = &gates[(first + row) * width..][..width];
-            let slopes = &mut slopes[(first + row) * width..][..width];
-            let squashed = &squashed[(first + row) * units..][..units];
-            let old = before.map(|before| &cells[before + row * units..][..units]);
-            let of_output = &of_output[row * units..][..units];
-            let of_cell = &mut of_cell[row * units..][..units];
-            for unit in 0..units {
-                let [input, forget, output, candidate] = gate(gates, units, unit);
-                let value = squashed[unit];
-                let cell = of_cell[unit] + of_output[unit] * output * (1.0 - value * value);
-                slopes[unit] = cell * candidate * input * (1.0 - input);
-                slopes[units + unit] =
-                    old.map_or(0.0, |old| cell * old[unit] * forget * (1.0 - forget));
-                slopes[2 * units + unit] = of_output[unit] * value * output * (1.0 - output);
-                slopes[3 * units + unit] = cell * input * (1.0 - candidate * candidate);
-                of_cell[unit] = cell * forget;
-            }
-        }
+        vectorised(
+            #[inline(always)]
+            || {
+                for row in 0..rows {
+                    let gates = &gates[(first + row) * width..][..width];
+                    let slopes = &mut slopes[(first + row) * width..][..width];
+                    let squashed = &squashed[(first + row) * units..][..units];
+                    let old =
+                        before.map_or(&*zeros, |before| &cells[before + row * units..][..units]);
+                    let of_output = &of_output[row * units..][..units];
+                    let of_cell = &mut of_cell[row * units..][..units];
+                    differentiate(gates, old, squashed, of_output, of_cell, slopes);
+                }
+            },
+        );
         if step > 0 {
             let here = slopes[first * width..(first + rows) * width].to_vec();
             let here = tensor::<B>(here, [rows, width], &device);
@@ -130,6 +118,65 @@ pub(super) fn backward<B: Backend>(
     let of_weights = weight_gradient::<B>(&hidden, &slopes, &active, units, &device);
     let all = slopes.len() / width;
     (tensor::<B>(slopes, [all, width], &device), of_weights)
+}
+
+/// From the sums of a row's gates to its output.
+#[inline(always)]
+fn activate(
+    gates: &mut [f32],
+    old: &[f32],
+    cells: &mut [f32],
+    squashed: &mut [f32],
+    hidden: &mut [f32],
+) {
+    let units = old.len();
+    let (sigmoids, candidates) = gates.split_at_mut(3 * units);
+    for gate in &mut *sigmoids {
+        *gate = sigmoid(*gate);
+    }
+    for gate in &mut *candidates {
+        *gate = tanh(*gate);
+    }
+    let [input, forget, output, candidate] = each_gate(gates, units);
+    let (cells, squashed, hidden) =
+        (&mut cells[..units], &mut squashed[..units], &mut hidden[..units]);
+    for unit in 0..units {
+        let cell = input[unit] * candidate[unit] + forget[unit] * old[unit];
+        cells[unit] = cell;
+        squashed[unit] = tanh(cell);
+        hidden[unit] = output[unit] * squashed[unit];
+    }
+}
+
+/// From the slopes of a row's output and cell to those of its gates, and of the cell before.
+#[inline(always)]
+fn differentiate(
+    gates: &[f32],
+    old: &[f32],
+    squashed: &[f32],
+    of_output: &[f32],
+    of_cell: &mut [f32],
+    slopes: &mut [f32],
+) {
+    let units = old.len();
+    let [input, forget, output, candidate] = each_gate(gates, units);
+    let (squashed, of_output, of_cell) =
+        (&squashed[..units], &of_output[..units], &mut of_cell[..units]);
+    let (of_input, rest) = slopes.split_at_mut(units);
+    let (of_forget, rest) = rest.split_at_mut(units);
+    let (of_gate, of_candidate) = rest.split_at_mut(units);
+    let of_candidate = &mut of_candidate[..units];
+    for unit in 0..units {
+        let [input, forget, output, candidate] =
+            [input[unit], forget[unit], output[unit], candidate[unit]];
+        let (value, slope) = (squashed[unit], of_output[unit]);
+        let cell = of_cell[unit] + slope * output * (1.0 - value * value);
+        of_input[unit] = cell * candidate * input * (1.0 - input);
+        of_forget[unit] = cell * old[unit] * forget * (1.0 - forget);
+        of_gate[unit] = slope * value * output * (1.0 - output);
+        of_candidate[unit] = cell * input * (1.0 - candidate * candidate);
+        of_cell[unit] = cell * forget;
+    }
 }
 
 /// One product over all steps: what each row had put out before, by the slopes
@@ -168,14 +215,17 @@ fn last_outputs(hidden: &[f32], active: &[usize], units: usize) -> Vec<f32> {
     last
 }
 
-fn gate(gates: &[f32], units: usize, unit: usize) -> [f32; GATES] {
-    std::array::from_fn(|gate| gates[gate * units + unit])
+#[inline(always)]
+fn each_gate(gates: &[f32], units: usize) -> [&[f32]; GATES] {
+    std::array::from_fn(|gate| &gates[gate * units..(gate + 1) * units])
 }
 
+#[inline(always)]
 fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
+#[inline(always)]
 fn tanh(x: f32) -> f32 {
     2.0 * sigmoid(2.0 * x) - 1.0
 }
@@ -183,6 +233,7 @@ fn tanh(x: f32) -> f32 {
 /// eˣ to about 2 units in the last place, between e⁻⁸⁷ and e⁸⁸. Unlike the
 /// function of the standard library it has no branches, so that the compiler
 /// computes several at once.
+#[inline(always)]
 fn exp(x: f32) -> f32 {
     // Adding 1.5·2²³ rounds to a whole number, which then stands in the last bits.
     const ROUND: f32 = 12_582_912.0;

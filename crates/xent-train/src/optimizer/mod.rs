@@ -1,13 +1,15 @@
 //! Optimisers, with the settings that are standard in the field.
 
+mod adam;
+
 use std::fmt;
 
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{
-    AdaGradConfig, AdamConfig, AdamWConfig, ModuleOptimizer, RmsPropConfig, SgdConfig,
-};
+use burn::optim::{AdaGradConfig, ModuleOptimizer, RmsPropConfig, SgdConfig};
 use serde::{Deserialize, Serialize};
+
+use adam::Adam;
 
 /// How gradients change the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,18 +60,18 @@ impl Optimizer {
     // a dampening of 0.1), so every setting is given.
     pub(crate) fn build(self, weight_decay: Option<f64>) -> ModuleOptimizer {
         const ADAMW_DECAY: f64 = 0.01;
-        let penalty = weight_decay.filter(|decay| *decay > 0.0);
-        let penalty = penalty.map(|decay| WeightDecayConfig::new(decay as f32));
+        let lambda = weight_decay.unwrap_or(0.0) as f32;
+        let penalty = (lambda > 0.0).then(|| WeightDecayConfig::new(lambda));
         match self {
             Self::Sgd => SgdConfig::new().with_weight_decay(penalty).init(),
             Self::Momentum => {
                 let momentum = MomentumConfig::new().with_momentum(0.9).with_dampening(0.0);
                 SgdConfig::new().with_momentum(Some(momentum)).with_weight_decay(penalty).init()
             }
-            Self::Adam => AdamConfig::new().with_epsilon(1e-8).with_weight_decay(penalty).init(),
+            Self::Adam => Adam { penalty: lambda, decay: 0.0 }.into(),
             Self::AdamW => {
                 let decay = weight_decay.unwrap_or(ADAMW_DECAY) as f32;
-                AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(decay).init()
+                Adam { penalty: 0.0, decay }.into()
             }
             Self::Adagrad => {
                 AdaGradConfig::new().with_epsilon(1e-10).with_weight_decay(penalty).init()
