@@ -2,7 +2,7 @@
 
 use crate::failure::Result;
 use crate::recipe::Source;
-use crate::terminal::{CODE, HEADING, NAME, Output, QUIET, note, wrapped};
+use crate::terminal::{CODE, HEADING, NAME, Output, QUIET, note, quoted, wrapped};
 use serde::Serialize;
 use std::io::Write as _;
 use xent_train::advise::{Advice, Recommendation, advise};
@@ -94,9 +94,4 @@ fn comparison(arguments: impl Iterator<Item = String>, advice: &Advice) -> Strin
     let command = ["xent", "compare"].map(str::to_owned).into_iter().chain(asked).chain(losses);
     let quoted: Vec<String> = command.map(|word| quoted(&word)).collect();
     quoted.join(" ")
-}
-
-/// A word as a shell reads it.
-fn quoted(word: &str) -> String {
-    shlex::try_quote(word).map_or_else(|_| word.to_owned(), Into::into)
 }

@@ -96,7 +96,7 @@ fn print(comparison: &Comparison, output: &mut Output) -> Result {
     // Without spaces the table fits 80 columns.
     let narrow = |cell: &String| cell.replace(" ± ", "±");
     let measures = by_loss(&names, &|loss| loss.results().iter().take(SHOWN).map(narrow).collect());
-    writeln!(output, "{HEADING}Test rows, mean ± standard deviation over the seeds{HEADING:#}")?;
+    writeln!(output, "{HEADING}Test rows{}{HEADING:#}", comparison.spread())?;
     writeln!(output, "{}\n", measures)?;
     writeln!(output, "{HEADING}Difference to the best{HEADING:#}")?;
     writeln!(

@@ -29,7 +29,7 @@ impl Progress {
     /// For so many models.
     pub(crate) fn new(configuration: &Configuration, trainings: usize) -> Self {
         let bar = ProgressBar::no_length();
-        let template = "{prefix} {bar:16.cyan/dim} {eta:>4}  {wide_msg}";
+        let template = "{prefix} {bar:12.cyan/dim} {eta:>4}  {wide_msg}";
         let style = ProgressStyle::with_template(template);
         bar.set_style(style.expect("the template is valid").progress_chars("━╸━"));
         Self {
@@ -89,7 +89,7 @@ impl Observer for Progress {
         let (loss, curve) = (short(self.losses.level), self.losses.drawn());
         self.bar.set_message(match &self.trial {
             Some(trial) => format!("{trial}  {curve}"),
-            None => format!("loss {loss:<8} {curve}  {}", self.last),
+            None => format!("loss {loss:<8}{}  {curve}", self.last),
         });
     }
 
@@ -100,7 +100,7 @@ impl Observer for Progress {
         if self.plain {
             eprintln!("epoch {}", self.text(epoch));
         }
-        self.last = epoch.metric.map_or(String::new(), |m| format!("{} {m:.3}", self.metric));
+        self.last = epoch.metric.map_or(String::new(), |m| format!(" {} {m:.3}", self.metric));
     }
 }
 
@@ -128,7 +128,7 @@ struct Curve {
 }
 
 impl Curve {
-    const POINTS: usize = 16;
+    const POINTS: usize = 10;
 
     fn push(&mut self, loss: f64) {
         const MEMORY: f64 = 0.95;

@@ -213,6 +213,7 @@ impl Recipe {
     /// The data, and how to train on it, with the usual loss of the task.
     pub(crate) fn read(&self, path_or_name: &str) -> Result<(Dataset, Configuration)> {
         let (data, task) = self.source.open(path_or_name)?;
+        self.check_inputs(&data)?;
         let kind = self.model.unwrap_or(match (data.images(), data.text()) {
             (Some(_), _) => Kind::Cnn,
             (None, Some(_)) => Kind::Lstm,
@@ -231,6 +232,28 @@ impl Recipe {
             settings: self.settings(kind),
         };
         Ok((data, configuration))
+    }
+
+    /// Refuses options that other inputs have.
+    fn check_inputs(&self, data: &Dataset) -> Result {
+        let (images, texts) = (data.images(), data.text().is_some());
+        let given = [
+            ("--size", self.source.size.is_some(), images.is_some(), "images"),
+            ("--flip", self.flip, images.is_some(), "images"),
+            ("--crop", self.crop > 0, images.is_some(), "images"),
+            ("--max-tokens", self.source.max_tokens.is_some(), texts, "texts"),
+        ];
+        if let Some((option, .., inputs)) = given.iter().find(|given| given.1 && !given.2) {
+            return Err(Failure::Usage(format!("{option} is for {inputs}; leave it out")));
+        }
+        let side = images.map(|images| images.shape()[1..].iter().copied().min().unwrap_or(0));
+        match side {
+            Some(side) if 2 * self.crop > side => Err(Failure::Usage(format!(
+                "--crop {}: the images have a side of {side} pixels; shift by half of that or less",
+                self.crop
+            ))),
+            _ => Ok(()),
+        }
     }
 
     fn architecture(&self, kind: Kind) -> Result<Architecture> {

@@ -13,7 +13,8 @@ use xent_train::run::write_file;
 pub(crate) struct Evaluate {
     /// Directory that `xent train` has written
     run: PathBuf,
-    /// Data as training had it: a table with its columns, the target among them, or images
+    /// Data as training had it: a table with its columns, the target among them, or images; of
+    /// folders `train` and `test` only the test
     data: String,
     /// Print the result as JSON
     #[arg(long)]
@@ -22,8 +23,8 @@ pub(crate) struct Evaluate {
 
 /// Predict with a trained model
 ///
-/// Prints CSV with a line per row of the table or image, in its order: the prediction, and for classes
-/// the probability of each.
+/// Prints CSV with a line per row of the table or image, in its order: the file of an image, the
+/// prediction, and for classes the probability of each.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Predict {
     /// Directory that `xent train` has written
@@ -54,13 +55,14 @@ impl Predict {
         crate::interrupt::wait_for_writing();
         let delimiter = self.output.as_deref().map_or(Ok(b','), delimiter)?;
         let saved = Saved::open(&self.run)?;
-        let (predictions, notices) = saved.predict(&saved.read(&self.data)?)?;
+        let data = saved.read(&self.data)?;
+        let (predictions, notices) = saved.predict(&data)?;
         notices.iter().for_each(note);
         let Some(path) = &self.output else {
-            return write(&predictions, delimiter, std::io::BufWriter::new(output));
+            return write(data.files(), &predictions, delimiter, std::io::BufWriter::new(output));
         };
         let mut content = Vec::new();
-        write(&predictions, delimiter, &mut content)?;
+        write(data.files(), &predictions, delimiter, &mut content)?;
         crate::interrupt::without(|| write_file(path, &content))?;
         Ok(())
     }
@@ -77,30 +79,35 @@ fn delimiter(path: &Path) -> Result<u8> {
     }
 }
 
-fn write(predictions: &Predictions, delimiter: u8, to: impl Write) -> Result {
+fn write(files: &[String], predictions: &Predictions, delimiter: u8, to: impl Write) -> Result {
     let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(to);
-    let failed = |error: csv::Error| match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        kind => std::io::Error::other(format!("{kind:?}")),
+    let mut line = |first: Option<&str>, cells: Vec<String>| {
+        let cells = first.into_iter().map(str::as_bytes).chain(cells.iter().map(String::as_bytes));
+        writer.write_record(cells).map_err(|error| match error.into_kind() {
+            csv::ErrorKind::Io(error) => error,
+            kind => std::io::Error::other(format!("{kind:?}")),
+        })
     };
+    let file = |row: usize| files.get(row).map(String::as_str);
+    let heading = (!files.is_empty()).then_some("file");
     match predictions {
         Predictions::Numbers(numbers) => {
-            writer.write_record(["prediction"]).map_err(failed)?;
-            for number in numbers {
-                writer.write_record([number.to_string()]).map_err(failed)?;
+            line(heading, vec!["prediction".to_owned()])?;
+            for (row, number) in numbers.iter().enumerate() {
+                line(file(row), vec![number.to_string()])?;
             }
         }
         Predictions::Classes { names, probabilities } => {
             let header = names.iter().map(|name| format!("probability of {name}"));
-            let header = std::iter::once("prediction".to_owned()).chain(header);
-            writer.write_record(header).map_err(failed)?;
-            for row in probabilities.chunks_exact(names.len()) {
+            line(heading, std::iter::once("prediction".to_owned()).chain(header).collect())?;
+            for (row, probabilities) in probabilities.chunks_exact(names.len()).enumerate() {
                 // Of equally probable classes the first, as in the metrics.
-                let best =
-                    (1..row.len()).fold(0, |best, c| if row[c] > row[best] { c } else { best });
-                let cells = row.iter().map(f64::to_string);
-                let cells = std::iter::once(names[best].clone()).chain(cells);
-                writer.write_record(cells).map_err(failed)?;
+                let largest = |best: usize, c: usize| {
+                    if probabilities[c] > probabilities[best] { c } else { best }
+                };
+                let best = names[(1..names.len()).fold(0, largest)].clone();
+                let cells = probabilities.iter().map(f64::to_string);
+                line(file(row), std::iter::once(best).chain(cells).collect())?;
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use std::io::{StdoutLock, Write as _};
+use std::io::{IsTerminal as _, StdoutLock, Write as _};
 use xent::catalogue::Entry;
 
 /// The standard output; drops colours unless it is a terminal that wants them.
@@ -19,16 +19,29 @@ pub(crate) fn output() -> Output {
     anstream::AutoStream::auto(std::io::stdout().lock())
 }
 
-/// Prints a failure as one line on the standard error stream.
+/// Prints a failure on the standard error stream.
 pub(crate) fn complain(text: &str) {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    // When even the error stream is closed, the exit code alone must tell.
-    let _ = writeln!(anstream::stderr(), "{WRONG}error:{WRONG:#} {line}");
+    tell(WRONG, "error:", text);
 }
 
 /// Prints what the user should know of on the standard error stream.
 pub(crate) fn note(text: &impl std::fmt::Display) {
-    let _ = writeln!(anstream::stderr(), "{QUIET}note:{QUIET:#} {text}");
+    tell(QUIET, "note:", &text.to_string());
+}
+
+/// One line, or on a terminal as many as it takes.
+fn tell(style: Style, label: &str, text: &str) {
+    let words = [label].into_iter().chain(text.split_whitespace());
+    let line = words.collect::<Vec<_>>().join(" ");
+    let lines = if std::io::stderr().is_terminal() { wrapped(&line, 0) } else { line };
+    let text = lines.strip_prefix(label).unwrap_or_default();
+    // When even the error stream is closed, the exit code alone must tell.
+    let _ = writeln!(anstream::stderr(), "{style}{label}{style:#}{text}");
+}
+
+/// A word as a shell reads it.
+pub(crate) fn quoted(word: &str) -> String {
+    shlex::try_quote(word).map_or_else(|_| word.to_owned(), Into::into)
 }
 
 /// A number of things, in words.

@@ -5,7 +5,7 @@ use crate::interrupt::{self, interrupted, wait_for_step};
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::run_directory::{check_free, new_directory, stem};
-use crate::terminal::{Output, count, note};
+use crate::terminal::{Output, count, note, quoted};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::io::Write as _;
@@ -167,7 +167,8 @@ impl Train {
         progress.finish();
         let trained = trained.map_err(|error| match error {
             ExperimentError::Fit(error @ FitError::Interrupted { .. }) => {
-                let resume = format!("xent train --resume {}", directory.display());
+                let resume =
+                    format!("xent train --resume {}", quoted(&directory.to_string_lossy()));
                 Failure::Interrupted(format!("{error}; go on with `{resume}`"))
             }
             error => error.into(),

@@ -457,6 +457,9 @@ fn losses_are_compared_and_reported() {
     let report = fs::read_to_string(folder.join(path)).unwrap();
     assert!(report.contains("<svg") && report.ends_with("</html>"));
 
+    let one = printed(folder, &["compare", "iris", "--seeds", "1", "--epochs", "1"]);
+    assert!(one.contains("Test rows, one seed") && !one.contains('±'), "{one}");
+
     let result = json(&printed(folder, &[&compare[..], &["--json"]].concat()));
     let losses = result["losses"].as_array().unwrap();
     // The same loss gives the same numbers, as nothing else differs.
@@ -520,8 +523,22 @@ fn images_are_trained_evaluated_and_predicted() {
     let predictions = printed(folder, &["predict", "run", "digits"]);
     assert_eq!(predictions.lines().next(), Some("prediction,probability of 3,probability of 4"));
     assert_eq!(predictions.lines().count(), 1 + 120);
-    let complaint = complaint(folder, &["train", "digits", "--model", "lstm"]);
-    assert_eq!(complaint, "lstm takes no images; use --model cnn");
+    let result = json(&printed(folder, &["evaluate", "run", "digits", "--json"]));
+    let rows = |class: usize| result["classes"][class]["rows"].as_u64().unwrap();
+    assert_eq!(rows(0) + rows(1), 20, "rows for training judge nothing");
+    printed(folder, &["plot", "mse", "-o", "curve.png"]);
+    let prediction = printed(folder, &["predict", "run", "curve.png"]);
+    assert!(prediction.starts_with("file,prediction,probability of 3"), "{prediction}");
+    assert!(prediction.lines().nth(1).unwrap().starts_with("curve.png,"), "{prediction}");
+    let refused: [(&[&str], &str); 3] = [
+        (&["digits", "--model", "lstm"], "lstm takes no images; use --model cnn"),
+        (&["digits", "--crop", "3"], "the images have a side of 4 pixels"),
+        (&["iris", "--flip"], "--flip is for images"),
+    ];
+    for (arguments, expected) in refused {
+        let complaint = complaint(folder, &[&["train"], arguments].concat());
+        assert!(complaint.contains(expected), "{complaint}");
+    }
 }
 
 #[test]

@@ -85,8 +85,8 @@ pub struct Measure {
 pub struct Summary {
     /// The mean.
     pub mean: f64,
-    /// The standard deviation of a sample; 0 for one seed.
-    pub deviation: f64,
+    /// The standard deviation of a sample; `None` for one seed.
+    pub deviation: Option<f64>,
 }
 
 /// How a loss stands to the best one.
@@ -121,7 +121,7 @@ impl Summary {
         let count = values.len() as f64;
         let mean = values.iter().sum::<f64>() / count;
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        let deviation = if values.len() < 2 { 0.0 } else { (squares / (count - 1.0)).sqrt() };
+        let deviation = (values.len() > 1).then(|| (squares / (count - 1.0)).sqrt());
         Self { mean, deviation }
     }
 }
@@ -271,6 +271,7 @@ fn verdicts(values: &[Vec<f64>], lower_is_better: bool, test_to_train: f64) -> V
 fn against(best: &[f64], others: &[f64], test_to_train: f64) -> Verdict {
     let differences: Vec<f64> = best.iter().zip(others).map(|(a, b)| a - b).collect();
     let Summary { mean, deviation } = Summary::of(&differences);
+    let Some(deviation) = deviation else { return Verdict::Unknown };
     if mean == 0.0 {
         return Verdict::WithinNoise;
     }
@@ -282,6 +283,14 @@ fn against(best: &[f64], others: &[f64], test_to_train: f64) -> Verdict {
 }
 
 impl Comparison {
+    /// What numbers are, behind the name of what they are of.
+    pub fn spread(&self) -> &'static str {
+        match self.seeds.len() {
+            1 => ", one seed",
+            _ => ", mean ± standard deviation over the seeds",
+        }
+    }
+
     /// The comparison as a page.
     pub fn report(&self) -> Report {
         let [train, validation, test] = self.rows;
@@ -332,7 +341,7 @@ impl Comparison {
         };
         let row = |loss: &Contender, cells: Vec<String>| [vec![loss.loss.clone()], cells].concat();
         let measured = Rows {
-            caption: "Test rows, mean ± standard deviation over the seeds".to_owned(),
+            caption: format!("Test rows{}", self.spread()),
             header: header(&names),
             rows: self.losses.iter().map(|loss| row(loss, loss.results())).collect(),
         };
@@ -344,7 +353,7 @@ impl Comparison {
         let chart = |(index, name): (usize, &&str)| {
             let interval = |loss: &Contender| {
                 let Summary { mean, deviation } = loss.measures[index].summary;
-                Interval { name: loss.loss.clone(), mean, deviation }
+                Interval { name: loss.loss.clone(), mean, deviation: deviation.unwrap_or(0.0) }
             };
             Chart::Intervals(IntervalChart {
                 title: format!("{name} on test rows"),
@@ -394,7 +403,7 @@ impl Comparison {
         };
         let row = |loss: &Contender| [vec![loss.loss.clone()], loss.costs()].concat();
         let costs = Rows {
-            caption: "Mean ± standard deviation over the seeds".to_owned(),
+            caption: format!("Training{}", self.spread()),
             header: [&["loss"], &COSTS[..]].concat().into_iter().map(str::to_owned).collect(),
             rows: self.losses.iter().map(row).collect(),
         };
@@ -448,14 +457,18 @@ impl std::fmt::Display for Summary {
     /// The mean to three or four digits, and as many decimals of the deviation.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { mean, deviation } = *self;
-        let size = mean.abs().max(deviation);
+        let size = mean.abs().max(deviation.unwrap_or(0.0));
         let decimals = match size.log10().floor() {
             _ if size == 0.0 => 3,
             exponent @ 0.0..6.0 => (3.0 - exponent).max(0.0) as usize,
             exponent @ -4.0..0.0 => (2.0 - exponent) as usize,
-            _ => return write!(f, "{mean:.2e} ± {deviation:.0e}"),
+            _ => {
+                write!(f, "{mean:.2e}")?;
+                return deviation.map_or(Ok(()), |deviation| write!(f, " ± {deviation:.0e}"));
+            }
         };
-        write!(f, "{mean:.decimals$} ± {deviation:.decimals$}")
+        write!(f, "{mean:.decimals$}")?;
+        deviation.map_or(Ok(()), |deviation| write!(f, " ± {deviation:.decimals$}"))
     }
 }
 
@@ -511,8 +524,9 @@ mod tests {
 
     #[test]
     fn summaries_have_as_many_digits_as_they_need() {
-        let text = |mean, deviation| Summary { mean, deviation }.to_string();
-        assert_eq!(Summary::of(&[1.0, 3.0]), Summary { mean: 2.0, deviation: 2f64.sqrt() });
+        let text = |mean, deviation| Summary { mean, deviation: Some(deviation) }.to_string();
+        assert_eq!(Summary::of(&[1.0, 3.0]), Summary { mean: 2.0, deviation: Some(2f64.sqrt()) });
+        assert_eq!(Summary::of(&[0.25]).to_string(), "0.250");
         assert_eq!(text(0.61234, 0.0211), "0.612 ± 0.021");
         assert_eq!(text(41234.5, 812.3), "41234 ± 812");
         assert_eq!(text(1.04812, 0.0124), "1.048 ± 0.012");

@@ -339,6 +339,17 @@ impl ClassificationSums {
         }
     }
 
+    /// How many classes there are.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Keeps fewer distinct probabilities of a class from here on, in less memory.
+    pub fn limit(&mut self, most_scores: usize) {
+        self.most_scores = most_scores;
+        self.ranks.iter_mut().for_each(|ranks| ranks.limit(most_scores));
+    }
+
     /// Adds a row.
     ///
     /// # Panics
@@ -663,6 +674,12 @@ mod tests {
             let (area, error) = whole.area().unwrap();
             assert!(whole.by_score.len() <= most && error > 0.0);
             assert!((area - exact).abs() <= error, "{area} {exact} {error}");
+            let mut limited = ranks(&scores, usize::MAX);
+            limited.limit(most);
+            assert_eq!(
+                (limited.dropped_bits, limited.area()),
+                (whole.dropped_bits, Some((area, error)))
+            );
             for _ in 0..5 {
                 let last = scores.len() - 1;
                 (0..=last).for_each(|index| scores.swap(index, random.random_range(0..=last)));

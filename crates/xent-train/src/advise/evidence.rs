@@ -85,6 +85,12 @@ pub struct Trial {
 }
 
 impl Classes {
+    /// The share of the rows that the largest class has.
+    pub(super) fn largest(&self) -> f64 {
+        let largest = self.rows.iter().max().copied().unwrap_or(0);
+        largest as f64 / self.rows.iter().sum::<usize>() as f64
+    }
+
     /// How many times larger the largest class is than the smallest.
     pub fn imbalance(&self) -> f64 {
         let largest = self.rows.iter().max().copied().unwrap_or(0);

@@ -78,8 +78,8 @@ const RULES: [Rule; 6] = [
     Rule {
         seen: |evidence| Some(ordinary(evidence)),
         take: Take::Usual,
-        why: "nothing seen speaks against the usual loss",
-        unless: "see the runners-up",
+        why: "it is the usual loss: what it aims at are means, or probabilities",
+        unless: "a comparison, as below, is what decides",
         reference: "C. M. Bishop, Pattern Recognition and Machine Learning (2006), 1.2.5 and 4.3",
     },
     Rule {
@@ -231,13 +231,15 @@ fn ordinary(evidence: &Evidence) -> String {
             None => "most errors of a quick model are equal".to_owned(),
         },
         Evidence::Numbers(seen) => format!("{} numbers, too few to try a model", seen.rows),
-        Evidence::Classes(Classes { names, trial, .. }) => match trial {
+        Evidence::Classes(seen) => match &seen.trial {
             Some(trial) => format!(
-                "a quick model finds the class of {} of the rows, and where it is surest of {}",
+                "a quick model finds the class of {} of the rows, where always the most frequent \
+                 one is right for {}; where it is surest it finds {}",
                 percent(trial.accuracy),
+                percent(seen.largest()),
                 percent(1.0 - trial.surest_wrong)
             ),
-            None => format!("{} classes", names.len()),
+            None => format!("{} classes", seen.names.len()),
         },
     }
 }

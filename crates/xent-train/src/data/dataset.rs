@@ -15,6 +15,8 @@ use crate::error::{DataError, DataProblem, nearest};
 pub struct Dataset {
     table: Table,
     images: Option<Images>,
+    /// The files of the images; none where a file holds several.
+    files: Vec<String>,
     reading: Reading,
     /// The first row of the test, where the data says which these are.
     test: Option<usize>,
@@ -104,7 +106,7 @@ impl Dataset {
     /// A table whose `target` is predicted from all other columns.
     pub fn of_table(table: Table, target: &str) -> Self {
         let reading = Reading { target: target.to_owned(), ..Reading::default() };
-        Self { table, images: None, reading, test: None }
+        Self { table, images: None, files: Vec::new(), reading, test: None }
     }
 
     fn open_unchecked(
@@ -119,15 +121,15 @@ impl Dataset {
                 .transpose()?,
             false => generated::pictures(path_or_name),
         };
-        if let Some(pictures::Pictures { table, images, test }) = images {
+        if let Some(pictures::Pictures { table, images, files, test }) = images {
             let mut reading = reading.clone();
             if reading.target.is_empty() {
                 reading.target = pictures::CLASS.to_owned();
             }
-            return Ok(Self { table, images: Some(images), reading, test });
+            return Ok(Self { table, images: Some(images), files, reading, test });
         }
         let (table, reading) = read_table(path_or_name, reading)?;
-        Ok(Self { table, images: None, reading, test: None })
+        Ok(Self { table, images: None, files: Vec::new(), reading, test: None })
     }
 
     /// Appends the rows of a file as those of the test.
@@ -216,9 +218,25 @@ impl Dataset {
         Self {
             table: self.table.select(rows),
             images: self.images.as_ref().map(|images| images.select(rows)),
+            files: rows.iter().filter_map(|&row| self.files.get(row).cloned()).collect(),
             reading: self.reading.clone(),
             test: self.test.map(|test| rows.partition_point(|&row| row < test)),
         }
+    }
+
+    /// The files of the images; none where a file holds several, and of tables.
+    pub fn files(&self) -> &[String] {
+        &self.files
+    }
+
+    /// Leaves out the rows for training, with a notice, where the data says which these are.
+    pub fn of_test(self) -> Self {
+        let Some(first) = self.test.filter(|&first| 0 < first && first < self.table.rows()) else {
+            return self;
+        };
+        let mut data = self.select(&(first..self.table.rows()).collect::<Vec<_>>());
+        data.table.notices.push(Notice::OnlyTest { left_out: first });
+        data
     }
 
     /// Leaves out the rows whose target is missing, with a notice if there are any.

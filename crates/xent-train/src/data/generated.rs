@@ -34,7 +34,12 @@ pub(super) fn pictures(name: &str) -> Option<Pictures> {
     }
     let column = Column { name: CLASS.to_owned(), values: Values::Texts(classes) };
     let table = Table::new(SHAPES, vec![column]).ok()?;
-    Some(Pictures { table, images: Images::new([3, SIDE, SIDE], pixels), test: None })
+    Some(Pictures {
+        table,
+        images: Images::new([3, SIDE, SIDE], pixels),
+        files: Vec::new(),
+        test: None,
+    })
 }
 
 /// Whether a point is in a shape around the origin that reaches to ±1.

@@ -19,6 +19,11 @@ pub enum Notice {
         /// How many rows.
         rows: usize,
     },
+    /// Rows that the data has for training were left out.
+    OnlyTest {
+        /// How many rows.
+        left_out: usize,
+    },
     /// Missing numbers were replaced by the median of the training rows.
     MissingNumbers {
         /// The column.
@@ -79,6 +84,9 @@ impl fmt::Display for Notice {
             }
             Self::RowsWithoutTarget { column, rows } => {
                 write!(f, "{} without `{column}` left out", count(*rows, "row"))
+            }
+            Self::OnlyTest { left_out } => {
+                write!(f, "{} for training left out", count(*left_out, "row"))
             }
             Self::MissingNumbers { column, cells, median } => write!(
                 f,

@@ -24,6 +24,8 @@ const NAMED_FILES: usize = 20;
 pub(super) struct Pictures {
     pub(super) table: Table,
     pub(super) images: Images,
+    /// The file of each; none where a file holds several.
+    pub(super) files: Vec<String>,
     /// The first row of the test, where the data says which these are.
     pub(super) test: Option<usize>,
 }
@@ -164,15 +166,13 @@ impl Files {
         };
         let decoded = self.paths.par_iter().map(decode);
         let pixels = self.all_or_unreadable(source, decoded)?.concat();
+        let files: Vec<String> = self.paths.iter().map(|path| path.display().to_string()).collect();
         let column = match self.classes {
             Some(classes) => Column { name: CLASS.to_owned(), values: texts(classes) },
-            None => {
-                let names = self.paths.iter().map(|path| path.display().to_string());
-                Column { name: "file".to_owned(), values: texts(names) }
-            }
+            None => Column { name: "file".to_owned(), values: texts(files.clone()) },
         };
         let table = Table::new(source.display().to_string(), vec![column])?;
-        Ok(Pictures { table, images: Images::new(shape, pixels), test: self.test })
+        Ok(Pictures { table, images: Images::new(shape, pixels), files, test: self.test })
     }
 
     /// The shape that most images for training have, of equally frequent ones
@@ -325,7 +325,7 @@ fn pictures(
 ) -> Result<Pictures, DataError> {
     let column = Column { name: CLASS.to_owned(), values: classes };
     let table = Table::new(path.display().to_string(), vec![column])?;
-    Ok(Pictures { table, images, test })
+    Ok(Pictures { table, images, files: Vec::new(), test })
 }
 
 fn is_idx(path: &Path) -> bool {

@@ -62,13 +62,13 @@ impl Saved {
     }
 
     /// Judges the model on data, and says what was done to it. Rows without a
-    /// target are left out.
+    /// target are left out, and those for training where the data has a test.
     ///
     /// # Errors
     /// Whatever is wrong with the data; labels that training has not seen.
     pub fn evaluate(&self, data: Dataset) -> Result<(TestResult, Vec<Notice>), ExperimentError> {
         let encoder = &self.run.encoder;
-        let data = data.with_known_target()?;
+        let data = data.of_test().with_known_target()?;
         let result = self.judge.result(&self.model, &encoder.encode(&data)?)?;
         Ok((result, [data.table().notices(), &encoder.notices(&data)?].concat()))
     }

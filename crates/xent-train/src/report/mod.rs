@@ -126,12 +126,21 @@ fn with_code(text: &str) -> Markup {
     }
 }
 
+/// A table that scrolls where it is too wide, under a caption that does not.
+fn scrolling(caption: &str, table: &Markup) -> Markup {
+    html! {
+        figure.table {
+            figcaption { (caption) }
+            div.scroll tabindex="0" { (table) }
+        }
+    }
+}
+
 impl Table {
     fn html(&self) -> Markup {
         html! {
-            div.scroll tabindex="0" {
+            (scrolling(&self.caption, &html! {
                 table {
-                    caption { (self.caption) }
                     thead { tr { @for name in &self.header { th scope="col" { (name) } } } }
                     tbody {
                         @for row in &self.rows {
@@ -144,7 +153,7 @@ impl Table {
                         }
                     }
                 }
-            }
+            }))
         }
     }
 }
@@ -152,9 +161,8 @@ impl Table {
 impl Matrix {
     fn html(&self) -> Markup {
         html! {
-            div.scroll tabindex="0" {
+            (scrolling(&self.caption, &html! {
                 table.matrix {
-                    caption { (self.caption) }
                     thead { tr { th {} @for name in &self.names { th scope="col" { (name) } } } }
                     tbody {
                         @for (name, counts) in self.names.iter().zip(&self.counts) {
@@ -169,7 +177,7 @@ impl Matrix {
                         }
                     }
                 }
-            }
+            }))
         }
     }
 }

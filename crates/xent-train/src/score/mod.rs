@@ -171,6 +171,7 @@ fn score_by(
     let first_by = wanted.len();
     wanted.extend(question.by.iter().map(|name| (name.as_str(), Kind::Texts)));
 
+    let mut total = Scores::new(plan);
     let mut segments: BTreeMap<Vec<String>, Scores> = BTreeMap::new();
     let mut key = vec![String::new(); question.by.len()];
     let mut left_out = LeftOut::default();
@@ -183,20 +184,25 @@ fn score_by(
         let judged = plan.judge(&batch)?;
         let rows = Rows::new(plan, &judged)?;
         for row in 0..batch.rows() {
+            total.push(plan, &judged, &rows, row);
+            if question.by.is_empty() {
+                continue;
+            }
             read_key(&mut key, &piece.columns[first_by..], batch.index(row));
-            let full = segments.len() >= MOST_SEGMENTS;
-            let scores = match segments.get_mut(&key) {
-                Some(scores) => scores,
-                None if full => return Err(too_many_segments(&question.by)),
-                None => segments.entry(key.clone()).or_insert_with(|| Scores::new(plan)),
-            };
-            scores.push(plan, &judged, &rows, row);
+            if !segments.contains_key(&key) {
+                add_segment(&mut segments, &key, plan, &question.by)?;
+            }
+            if let Some(scores) = segments.get_mut(&key) {
+                scores.push(plan, &judged, &rows, row);
+            }
         }
         progress(piece.end);
         Ok(())
     })?;
-    let mut total = Scores::new(plan);
-    segments.values().for_each(|scores| total.merge(scores));
+    if let (true, Some(first)) = (total.is_empty(), &left_out.first) {
+        let rows = left_out.rows;
+        return Err(ScoreError::Columns(format!("none of {rows} rows can be scored: {first}")));
+    }
     Ok(Scored {
         file: scan.name().to_owned(),
         task: plan.task(),
@@ -204,13 +210,10 @@ fn score_by(
         classes: plan.classes().to_vec(),
         total: total.summary(plan)?,
         by: question.by.clone(),
-        segments: match question.by.is_empty() {
-            true => Vec::new(),
-            false => segments
-                .into_iter()
-                .map(|(key, scores)| Ok((key, scores.summary(plan)?)))
-                .collect::<Result<_, ScoreError>>()?,
-        },
+        segments: segments
+            .into_iter()
+            .map(|(key, scores)| Ok((key, scores.summary(plan)?)))
+            .collect::<Result<_, ScoreError>>()?,
         left_out: left_out.rows,
         findings: left_out.finding().into_iter().chain(total.findings(plan)).collect(),
     })
@@ -245,11 +248,27 @@ fn read_key(key: &mut [String], columns: &[Values], row: usize) {
     }
 }
 
-fn too_many_segments(by: &[String]) -> ScoreError {
-    ScoreError::Columns(format!(
-        "--by {}: more than {MOST_SEGMENTS} segments; choose columns with fewer values",
-        by.join(" --by ")
-    ))
+/// Adds a segment without rows; what memory it has, the others have no more.
+fn add_segment(
+    segments: &mut BTreeMap<Vec<String>, Scores>,
+    key: &[String],
+    plan: &Plan,
+    by: &[String],
+) -> Result<(), ScoreError> {
+    if segments.len() >= MOST_SEGMENTS {
+        return Err(ScoreError::Columns(format!(
+            "--by {}: more than {MOST_SEGMENTS} segments; choose columns with fewer values",
+            by.join(" --by ")
+        )));
+    }
+    let grown = segments.len() + 1;
+    if segments.len().is_power_of_two() {
+        segments.values_mut().for_each(|scores| scores.share(grown));
+    }
+    let mut scores = Scores::new(plan);
+    scores.share(grown);
+    segments.insert(key.to_vec(), scores);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -367,6 +386,41 @@ mod tests {
             rows.reverse();
             assert_eq!(json(size, &rows), whole);
         }
+    }
+
+    #[test]
+    fn more_segments_have_fewer_scores_each_and_all_rows_as_many() {
+        let mut random = ChaCha8Rng::seed_from_u64(4);
+        let mut csv = "y,p0,s\n".to_owned();
+        for row in 0..20_000 {
+            let segment = if row < 1000 { 0 } else { row };
+            writeln!(csv, "{},{},{}", row % 2, random.random::<f64>(), segment % 5000).unwrap();
+        }
+        let scored = |by: &[&str]| {
+            let by = by.iter().map(|&name| name.to_owned()).collect();
+            scored(&csv, &Question { by, ..question() }, ROWS).unwrap()
+        };
+        let (parts, whole) = (scored(&["s"]), scored(&[]));
+        assert_eq!(parts.total, whole.total);
+        assert_eq!(whole.total.roc_auc_error, None);
+        let error = |index: usize| parts.segments[index].1.roc_auc_error;
+        assert!(error(0).is_some_and(|error| error < 0.02), "{:?}", error(0));
+        assert_eq!(error(1), None);
+    }
+
+    #[test]
+    fn odd_labels_are_asked_about_and_no_rows_are_an_error() {
+        let complaint = |csv: &str, question: Question| {
+            scored(csv, &question, ROWS).map(drop).unwrap_err().to_string()
+        };
+        let odd = "y,p0\n0,0.1\n1,0.9\n7,0.5\n";
+        let asked = complaint(odd, question());
+        assert!(asked.contains("`y` holds 0, 1, 7") && asked.contains("regression"), "{asked}");
+        let task = |task| Question { task: Some(task), ..question() };
+        assert!(complaint(odd, task(Task::Binary)).contains("two classes have two labels"));
+        assert_eq!(scored(odd, &task(Task::Regression), ROWS).unwrap().total.rows, 3);
+        let bad = Question { skip_bad: true, ..task(Task::Binary) };
+        assert!(complaint("y,p0\n0,nan\n1,nan\n", bad).contains("none of 2 rows"));
     }
 
     #[test]

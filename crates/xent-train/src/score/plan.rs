@@ -126,6 +126,26 @@ impl Survey {
     }
 }
 
+impl Survey {
+    /// Whether numbers are rather the two classes of probabilities, and some odd ones: 0, 1, and
+    /// few others.
+    fn looks_like_classes(&self, distinct: &[String]) -> bool {
+        const FEW: usize = 10;
+        let has = |label: &str| distinct.iter().any(|other| other == label);
+        distinct.len() <= FEW && has("0") && has("1") && self.in_range == self.predicted
+    }
+}
+
+/// The first of some labels.
+fn some(labels: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = labels.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match labels.len() {
+        ..=SHOWN => shown,
+        count => format!("{shown} and {} more", count - SHOWN),
+    }
+}
+
 impl Plan {
     /// Reads through a table to see what its columns mean.
     ///
@@ -193,6 +213,14 @@ impl Plan {
             Some(task) => task,
             None if columns.len() > 1 => Task::Classes,
             None if zero_one || distinct.len() == 2 => Task::Binary,
+            None if numeric && survey.looks_like_classes(&distinct) => {
+                return refuse(format!(
+                    "`{}` holds {}, and the predictions are probabilities: mend the labels, or \
+                     say --task regression",
+                    question.label,
+                    some(&distinct)
+                ));
+            }
             None if numeric => Task::Regression,
             None => {
                 return refuse(format!(
@@ -213,7 +241,10 @@ impl Plan {
             Task::Regression => Vec::new(),
             Task::Binary if zero_one => vec!["0".to_owned(), "1".to_owned()],
             Task::Binary if distinct.len() == 2 => distinct.clone(),
-            Task::Binary => return refuse(format!("{} labels are not two", distinct.len())),
+            Task::Binary => {
+                let (label, held) = (&question.label, some(&distinct));
+                return refuse(format!("`{label}` holds {held}, and two classes have two labels"));
+            }
             Task::Classes => {
                 let count = columns.len() as f64;
                 let within = |low: f64, high: f64| {

@@ -8,8 +8,11 @@ use crate::exact::ExactSum;
 use crate::metrics::{ClassRows, ClassificationSums, Metrics, NumberRows, RegressionSums};
 
 /// How many distinct probabilities of all classes are kept for the area under
-/// the ROC curve.
+/// the ROC curve: of all rows, and of all segments together.
 const MOST_SCORES: usize = 1 << 20;
+
+/// How many each of many segments still has.
+const FEWEST_SCORES: usize = 1 << 8;
 
 /// All that is known of some rows. Scores of other rows are merged into it.
 ///
@@ -89,6 +92,19 @@ impl Scores {
                 )),
             },
             evidence: Evidence::new(plan),
+        }
+    }
+
+    /// Whether there are no rows.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Keeps the share of the probabilities that one of so many segments has.
+    pub(super) fn share(&mut self, segments: usize) {
+        if let Quality::Classes(sums) = &mut self.quality {
+            let most = (MOST_SCORES / segments.next_power_of_two()).max(FEWEST_SCORES);
+            sums.limit((most / sums.classes()).max(2));
         }
     }
 
