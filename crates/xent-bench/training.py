@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 import torch
@@ -31,7 +32,8 @@ memory; texts have the lengths and the vocabulary of the Stanford Sentiment Tree
 {ROUNDS} epochs, each after one that warms up; xent and PyTorch take turns. PyTorch is eager, in the
 fastest of the ways to write it: Adam fused or not, images with the channels first or last, texts
 padded or packed. The shares are those of xent: *inputs* picks the rows of a batch, *loss* makes its
-targets and computes the loss and its gradient."""
+targets and computes the loss and its gradient. PyTorch {torch.__version__} with
+{torch.backends.cpu.get_cpu_capability()}, {date.today()}."""
 PARTS = ("inputs", "forward", "loss", "backward", "optimiser")
 
 

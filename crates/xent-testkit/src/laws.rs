@@ -408,6 +408,11 @@ fn nan_goes_through<T: Tested>(entry: &Entry) {
     }
     let values = case.call().values().expect("NaN is legal");
     assert!(values[2].to_f64().is_nan(), "{:?} hides NaN: {}", case.loss, values[2]);
+    let (_, gradient) = case.call().value_and_gradient().expect("NaN is legal");
+    let gradient = gradient[2 * classes + label];
+    // Losses of log-probabilities are linear, so their gradients hold whatever those are.
+    let is_linear = case.loss.prediction_domain() == Domain::LogProbability;
+    assert!(is_linear || gradient.to_f64().is_nan(), "{:?} hides NaN: {gradient}", case.loss);
     for row in [0, 1, 3, 4] {
         assert_eq!(bits(&values[row..=row]), bits(&clean[row..=row]));
     }

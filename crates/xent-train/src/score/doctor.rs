@@ -41,6 +41,11 @@ pub enum Finding {
         /// Whether the numbers of each row sum to 1.
         sum_to_one: bool,
     },
+    /// What are taken for logits look like percentages.
+    LogitsLikePercentages {
+        /// How many rows there are, all of them in 0..100.
+        rows: u64,
+    },
     /// Probabilities look like the softmax of probabilities.
     SoftmaxTwice {
         /// The smallest and the largest probability.
@@ -115,6 +120,11 @@ impl fmt::Display for Finding {
                  are probabilities, a softmax or sigmoid is applied twice: give --prediction-type \
                  probability",
                 if *sum_to_one { " and sum to 1" } else { "" }
+            ),
+            Self::LogitsLikePercentages { rows } => write!(
+                f,
+                "taken for logits, but none of the numbers of {rows} rows is below 0 or above 100; \
+                 if they are percentages, divide them by 100"
             ),
             Self::SoftmaxTwice { range, possible, brier } => write!(
                 f,
@@ -316,6 +326,14 @@ impl Evidence {
         if !is_probability && self.in_range == rows {
             let sum_to_one = self.ranges.len() > 1 && self.off_sum.rows == 0;
             findings.push(Finding::LogitsLikeProbabilities { rows, sum_to_one });
+        }
+        let [lowest, highest] = self
+            .ranges
+            .iter()
+            .fold([0.0f64; 2], |[low, high], range| [low.min(range[0]), high.max(range[1])]);
+        // Logits rarely reach so far to one side, and to the other not at all.
+        if !is_probability && lowest == 0.0 && (20.0..=100.0).contains(&highest) {
+            findings.push(Finding::LogitsLikePercentages { rows });
         }
         let Some(metrics) = sums.result() else { return findings };
         if self.sure_mistakes.rows > 0 {

@@ -447,11 +447,13 @@ mod tests {
         };
         let all_alike: Table =
             (0..400).map(|row| (usize::from(row % 4 == 0), vec![0.25])).collect();
-        let mistakes: [(&str, String, &Question); 15] = [
+        let percent = |y, row: Vec<f64>| (y, row.iter().map(|p| 100.0 * p).collect());
+        let mistakes: [(&str, String, &Question); 16] = [
             ("left_out", csv(&binary()) + "\n1,\n", &skipping),
             ("sum_not_one", csv(&with(classes(), (0, vec![0.6, 0.2, 0.1]))), &question()),
             ("logits_like_probabilities", csv(&binary()), &taken_for_logits),
             ("logits_like_probabilities", csv(&classes()), &taken_for_logits),
+            ("logits_like_percentages", csv(&changed(classes(), percent)), &question()),
             ("softmax_twice", csv(&changed(binary(), twice)), &question()),
             ("softmax_twice", csv(&changed(classes(), twice)), &question()),
             ("labels_from_one", csv(&changed(classes(), |y, row| (y + 1, row))), &question()),

@@ -67,7 +67,8 @@ impl Pointwise for Quantile {
     #[inline(always)]
     fn gradient<R: Real>(&self, prediction: R, target: R) -> R {
         let (d, quantile) = (target - prediction, R::constant(self.quantile));
-        R::ZERO.if_less(d, -quantile, R::ONE - quantile)
+        // The last term is 0, or NaN where d is.
+        R::ZERO.if_less(d, -quantile, R::ONE - quantile) + d.signum() * 0.0
     }
 
     #[inline(always)]
