@@ -11,7 +11,7 @@ use std::fs;
 use std::hint::black_box;
 use std::thread;
 use std::time::{Duration, Instant};
-use xent::{bf16, f16};
+use xent::{Loss, bf16, f16};
 
 /// How thoroughly to measure.
 #[derive(Clone, Copy)]
@@ -46,6 +46,10 @@ pub(crate) struct Measurement {
     pub(crate) quartiles_ms: [f64; 2],
     /// `limit_ms / median_ms`.
     pub(crate) fraction: f64,
+    /// What `fraction` should be.
+    pub(crate) goal: Option<f64>,
+    /// What the arithmetic takes: all rows at the pace of a few that stay in the caches of a core.
+    pub(crate) in_cache_ms: f64,
     /// Memory at its peak on top of inputs and gradient; only Linux tells.
     pub(crate) peak_extra_mib: Option<f64>,
     /// The median of each peer in milliseconds.
@@ -86,6 +90,34 @@ pub(crate) fn measure(
     })
 }
 
+/// One way to compute a case.
+fn compute<T: Sample>(
+    case: &Case,
+    loss: &dyn Loss,
+    inputs: &Inputs<T>,
+    buffer: &mut [T],
+) -> xent::Result<f64> {
+    match case.output {
+        Output::Value => inputs.call(loss, &inputs.predictions[..]).value(),
+        Output::Gradient => {
+            inputs.call(loss, &inputs.predictions[..]).value_and_gradient_into(buffer)
+        }
+        Output::InPlace => inputs.call(loss, buffer).value_and_gradient_in_place(),
+    }
+}
+
+/// Seconds of a thread for all rows of a case, at the pace of a few in the cache.
+fn seconds_in_cache<T: Sample>(case: &Case, loss: &dyn Loss, effort: Effort) -> xent::Result<f64> {
+    let few = case.cached();
+    let inputs = Inputs::<T>::new(&few, loss);
+    let mut buffer = inputs.predictions.clone();
+    compute(&few, loss, &inputs, &mut buffer)?;
+    let mut run = || compute(&few, loss, &inputs, &mut buffer);
+    let stopwatch = Stopwatch::new(effort.sample, &mut run);
+    let mut seconds: Vec<f64> = (0..effort.rounds).map(|_| stopwatch.seconds(&mut run)).collect();
+    Ok(quantile(&mut seconds, 0.5) * case.entries() as f64 / few.entries() as f64)
+}
+
 fn rounds<T: Sample>(
     case: &Case,
     effort: Effort,
@@ -102,13 +134,7 @@ fn rounds<T: Sample>(
         Output::Value => read(&inputs.predictions),
         Output::Gradient | Output::InPlace => copy(&inputs.predictions, buffer),
     };
-    let xent = |buffer: &mut [T]| match case.output {
-        Output::Value => inputs.call(&*loss, &inputs.predictions[..]).value(),
-        Output::Gradient => {
-            inputs.call(&*loss, &inputs.predictions[..]).value_and_gradient_into(buffer)
-        }
-        Output::InPlace => inputs.call(&*loss, buffer).value_and_gradient_in_place(),
-    };
+    let xent = |buffer: &mut [T]| compute(case, &*loss, &inputs, buffer);
 
     let (value, peak_extra) = with_peak_memory(|| xent(&mut buffer));
     let value = value?;
@@ -124,6 +150,7 @@ fn rounds<T: Sample>(
         xent_seconds.push(xent_stopwatch.seconds(|| xent(&mut buffer)));
     };
     (0..effort.rounds).for_each(|_| round());
+    let in_cache = seconds_in_cache::<T>(case, &*loss, effort)?;
     let mut peers_ms = BTreeMap::new();
     // No other library puts a gradient in the place of the predictions.
     for peer in peers.iter().filter(|_| case.output != Output::InPlace) {
@@ -151,6 +178,8 @@ fn rounds<T: Sample>(
         median_ms,
         quartiles_ms: [first, third],
         fraction: limit_ms / median_ms,
+        goal: case.goal,
+        in_cache_ms: in_cache * 1e3 / rayon::current_num_threads() as f64,
         peak_extra_mib: peak_extra.map(|kib| kib as f64 / 1024.0),
         peers: peers_ms,
     })

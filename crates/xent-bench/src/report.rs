@@ -15,10 +15,12 @@ pub(crate) fn terminal(measurements: &[Measurement], peers: &[Peer]) -> String {
             time(found.median_ms),
             percent(found.spread()),
             limited(found, percent(found.fraction)),
+            limited(found, time(found.in_cache_ms)),
             mib(found),
         ]
     });
-    let header = ["case", "median", "spread", "of limit", "extra\nMiB"].map(str::to_owned);
+    let header = ["case", "median", "spread", "of limit", "in cache", "extra\nMiB"];
+    let header = header.map(str::to_owned);
     let xent = table(&header, rows);
     if peers.is_empty() {
         return format!("\n{xent}\n");
@@ -51,7 +53,11 @@ What each loss takes on {threads} threads, and what the memory of the machine al
 - *limit*: the bytes that have to be read and written, at the bandwidth measured in the same rounds
   on buffers of the same size: that of a copy where a gradient is written, that of reading where only
   the value is asked for. *of limit* is the limit divided by the median: 100% is as fast as a copy.
-  [ARCHITECTURE.md](ARCHITECTURE.md#what-limits-the-kernels) says what keeps a case below.
+  *goal* is what that should be.
+- *in cache*: what the arithmetic takes. All rows at the pace of a few that stay in the caches of one
+  core, shared out among the threads. Where that is more than the limit, instructions keep a case
+  below its goal and not memory; where it is less, and the median more than both, the two take turns.
+  [ARCHITECTURE.md](ARCHITECTURE.md#what-limits-the-kernels) counts the instructions.
 - Each round times the bandwidth, xent and a peer in turn, so that all of them meet the machine in the
   same state. *median* is over the rounds; a quarter of them was below the first of the *quartiles*,
   and a quarter above the second.
@@ -66,8 +72,8 @@ What each loss takes on {threads} threads, and what the memory of the machine al
 | | |
 |---|---|
 {described}
-| case | threads | median | quartiles | GB/s | limit | of limit | extra |{titles}
-|---|---:|---:|---:|---:|---:|---:|---:|{rules}
+| case | threads | median | quartiles | GB/s | limit | in cache | of limit | goal | extra |{titles}
+|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|{rules}
 {rows}"
     )
 }
@@ -81,7 +87,9 @@ fn row(found: &Measurement, peers: &[Peer]) -> String {
         format!("{first} – {third}"),
         limited(found, format!("{:.1}", found.bandwidth_gb_s)),
         limited(found, time(found.limit_ms)),
+        limited(found, time(found.in_cache_ms)),
         limited(found, percent(found.fraction)),
+        limited(found, found.goal.map_or(String::new(), percent)),
         mib(found),
     ];
     cells.extend(peers.iter().map(|peer| {

@@ -511,7 +511,7 @@ fn images_are_trained_evaluated_and_predicted() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     digits(&folder.join("digits"));
-    for model in [&[][..], &["--model", "mlp", "--hidden", "8"], &["--model", "linear"]] {
+    for model in [&[][..], &["--model", "mlp", "--hidden", "8"], &["--model", "linear", "--flip"]] {
         let options = ["--epochs", "8", "--lr", "0.01", "--out", "run", "--force", "--json"];
         let arguments = [&["train", "digits"], &options[..], model].concat();
         let result = json(&printed(folder, &arguments));
@@ -520,6 +520,7 @@ fn images_are_trained_evaluated_and_predicted() {
             (0..2).map(|c| result["test"]["classes"][c]["rows"].as_u64().unwrap()).sum();
         assert_eq!(rows, 20, "the test rows are those of t10k");
     }
+    assert!(fs::read_to_string(folder.join("run/report.html")).unwrap().contains("flipped"));
     let predictions = printed(folder, &["predict", "run", "digits"]);
     assert_eq!(predictions.lines().next(), Some("prediction,probability of 3,probability of 4"));
     assert_eq!(predictions.lines().count(), 1 + 120);

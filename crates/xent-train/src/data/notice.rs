@@ -24,6 +24,15 @@ pub enum Notice {
         /// How many rows.
         left_out: usize,
     },
+    /// Images of another size were scaled, whatever their proportions.
+    ScaledImages {
+        /// How many images.
+        images: usize,
+        /// The height that all have now.
+        height: usize,
+        /// The width.
+        width: usize,
+    },
     /// Missing numbers were replaced by the median of the training rows.
     MissingNumbers {
         /// The column.
@@ -87,6 +96,10 @@ impl fmt::Display for Notice {
             }
             Self::OnlyTest { left_out } => {
                 write!(f, "{} for training left out", count(*left_out, "row"))
+            }
+            Self::ScaledImages { images, height, width } => {
+                let images = count(*images, "image");
+                write!(f, "{images} of another size scaled to {height}×{width} pixels")
             }
             Self::MissingNumbers { column, cells, median } => write!(
                 f,

@@ -8,7 +8,7 @@ use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder as _, ImageReader};
 use rayon::prelude::*;
 
-use super::{Column, Images, Table, Values};
+use super::{Column, Images, Notice, Table, Values};
 use crate::error::{DataError, DataProblem};
 
 /// The column of the classes of images.
@@ -161,17 +161,24 @@ impl Files {
             Some(shape) => shape,
             None => self.shape(source, size)?,
         };
-        let decode = |path: &PathBuf| -> image::ImageResult<Vec<u8>> {
-            Ok(planes(&ImageReader::open(path)?.with_guessed_format()?.decode()?, shape))
+        let [_, height, width] = shape;
+        let decode = |path: &PathBuf| -> image::ImageResult<(Vec<u8>, bool)> {
+            let image = ImageReader::open(path)?.with_guessed_format()?.decode()?;
+            let fits = [image.height(), image.width()].map(|side| side as usize) == [height, width];
+            Ok((planes(&image, shape), fits))
         };
-        let decoded = self.paths.par_iter().map(decode);
-        let pixels = self.all_or_unreadable(source, decoded)?.concat();
+        let decoded = self.all_or_unreadable(source, self.paths.par_iter().map(decode))?;
+        let scaled = decoded.iter().filter(|(_, fits)| !fits).count();
+        let pixels: Vec<u8> = decoded.into_iter().flat_map(|(pixels, _)| pixels).collect();
         let files: Vec<String> = self.paths.iter().map(|path| path.display().to_string()).collect();
         let column = match self.classes {
             Some(classes) => Column { name: CLASS.to_owned(), values: texts(classes) },
             None => Column { name: "file".to_owned(), values: texts(files.clone()) },
         };
-        let table = Table::new(source.display().to_string(), vec![column])?;
+        let mut table = Table::new(source.display().to_string(), vec![column])?;
+        if scaled > 0 {
+            table.notices.push(Notice::ScaledImages { images: scaled, height, width });
+        }
         Ok(Pictures { table, images: Images::new(shape, pixels), files, test: self.test })
     }
 

@@ -1,5 +1,5 @@
 use super::{Configuration, Prepared, Trained};
-use crate::data::Split;
+use crate::data::{Augmentation, Split};
 use crate::fit::{Epoch, Schedule, Settings};
 use crate::metrics::{ClassQuality, Classification, Metrics};
 use crate::model::{Architecture, Model as _};
@@ -172,7 +172,11 @@ fn facts(configuration: &Configuration, trained: &Trained) -> Vec<(String, Strin
     let Configuration { reading, task, loss, settings, .. } = configuration;
     let fitted = &trained.fitted;
     let seconds: f64 = fitted.seconds.iter().sum();
-    vec![
+    let Augmentation { flip, crop } = settings.augmentation;
+    let flipped = flip.then(|| "flipped".to_owned());
+    let shifted = (crop > 0).then(|| format!("shifted by up to {crop} pixels"));
+    let augmentation: Vec<String> = [flipped, shifted].into_iter().flatten().collect();
+    let mut facts = vec![
         fact("target", format!("{} ({task})", reading.target)),
         fact("loss", loss.to_string()),
         fact("model", model_text(configuration)),
@@ -183,7 +187,11 @@ fn facts(configuration: &Configuration, trained: &Trained) -> Vec<(String, Strin
         fact("seed", settings.seed.to_string()),
         fact("epochs", format!("{}, weights of epoch {}", fitted.history.len(), fitted.epoch)),
         fact("seconds", format!("{seconds:.1}")),
-    ]
+    ];
+    if !augmentation.is_empty() {
+        facts.push(fact("augmentation", augmentation.join(", ")));
+    }
+    facts
 }
 
 /// The architecture in words.
