@@ -4,6 +4,7 @@ use super::half::{Binary16, Brain16, Format, HalfExp};
 use super::{Double, Real};
 use crate::dispatch::TILE;
 use crate::family::{Kernel, Loss};
+use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use std::fmt::{Debug, Display};
 
@@ -115,7 +116,7 @@ computed_in_f64!(f32, "f32", |single| single, |single| single, {});
 /// What is done with `f32` is a loop of its own, for the compiler takes as many numbers at a time as
 /// the widest of them allow.
 macro_rules! half {
-    ($element:ty, $name:literal, $format:ty) => {
+    ($element:ty, $name:literal, $format:ty, $widen_all:expr, $narrow_all:expr) => {
         computed_in_f64!(
             $element,
             $name,
@@ -126,10 +127,9 @@ macro_rules! half {
                 fn exps_coarse(numbers: &[Self], exponentials: &mut [f64]) {
                     let (mut shares, mut powers) = ([0.0; TILE], [0; TILE]);
                     for (numbers, out) in numbers.chunks(TILE).zip(exponentials.chunks_mut(TILE)) {
-                        let parts = shares.iter_mut().zip(&mut powers);
-                        for ((share, power), number) in parts.zip(numbers) {
-                            let number = <$format>::widen(number.to_bits());
-                            HalfExp { share: *share, power: *power } = HalfExp::of(number);
+                        $widen_all(numbers, &mut shares[..numbers.len()]);
+                        for (share, power) in shares.iter_mut().zip(&mut powers) {
+                            HalfExp { share: *share, power: *power } = HalfExp::of(*share);
                         }
                         for (out, (&share, &power)) in
                             out.iter_mut().zip(shares.iter().zip(&powers))
@@ -146,9 +146,7 @@ macro_rules! half {
                         for (single, &wide) in singles.iter_mut().zip(wide) {
                             *single = weight.weigh(wide) as f32;
                         }
-                        for (rounded, &single) in rounded.iter_mut().zip(&singles) {
-                            *rounded = Self::from_bits(<$format>::narrow(single));
-                        }
+                        $narrow_all(&singles[..wide.len()], &mut rounded[..wide.len()]);
                     }
                 }
             }
@@ -156,8 +154,29 @@ macro_rules! half {
     };
 }
 
-half!(f16, "f16", Binary16);
-half!(bf16, "bf16", Brain16);
+// Processors convert `f16` by themselves, eight at a time.
+half!(
+    f16,
+    "f16",
+    Binary16,
+    |halves: &[f16], singles: &mut [f32]| halves.convert_to_f32_slice(singles),
+    |singles: &[f32], halves: &mut [f16]| halves.convert_from_f32_slice(singles)
+);
+half!(bf16, "bf16", Brain16, widen_brains, narrow_brains);
+
+#[inline(always)]
+fn widen_brains(halves: &[bf16], singles: &mut [f32]) {
+    for (single, half) in singles.iter_mut().zip(halves) {
+        *single = Brain16::widen(half.to_bits());
+    }
+}
+
+#[inline(always)]
+fn narrow_brains(singles: &[f32], halves: &mut [bf16]) {
+    for (half, &single) in halves.iter_mut().zip(singles) {
+        *half = bf16::from_bits(Brain16::narrow(single));
+    }
+}
 
 impl Element for f64 {
     type Wide = Double;
