@@ -166,6 +166,7 @@ impl<T: Element> Row<'_, T> {
         }
         let by = all * inverse;
         if order == Order::Curvature {
+            // Into a tile first, which overlaps nothing: only so does the loop over `f64` vectorise.
             for (exponentials, curvature) in gradient.chunks(TILE).zip(curvature.chunks_mut(TILE)) {
                 let bent = &mut terms[..exponentials.len()];
                 bend(exponentials, rest, inverse, all, bent);
