@@ -101,10 +101,11 @@ impl<R: Real> Stripes<R> {
                 *sum = plus(*sum, number);
             }
         }
-        for (sum, &number) in sums.iter_mut().zip(tail) {
+        // Into `sums`, this would have the compiler shuffle the stripes in the loop above.
+        self.0 = sums;
+        for (sum, &number) in self.0.iter_mut().zip(tail) {
             *sum = plus(*sum, number);
         }
-        self.0 = sums;
     }
 
     /// The sum of the stripes one after the other, as they come where each is a pass of its own.

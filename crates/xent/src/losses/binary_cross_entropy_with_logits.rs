@@ -73,8 +73,7 @@ impl Pointwise for BinaryCrossEntropyWithLogits {
     #[inline(always)]
     fn value<R: Real>(&self, prediction: R, target: R) -> R {
         let (yes, no) = self.sides(target);
-        let [up, down] = prediction.softpluses();
-        yes.weigh(down) + no.weigh(up)
+        prediction.weighed_softpluses(yes, no)
     }
 
     #[inline(always)]

@@ -81,7 +81,6 @@ impl SigmoidFocal {
     fn parts<R: Real>(&self, prediction: R, target: R) -> Parts<R> {
         let no = R::ONE - target;
         let [p, not_p] = prediction.sigmoids();
-        let [up, down] = prediction.softpluses();
         let wrong = p * no + not_p * target;
         let alpha = R::constant(self.alpha);
         let wrong_slope = p * not_p * (no - target) / wrong;
@@ -90,7 +89,7 @@ impl SigmoidFocal {
             faded: wrong.powf(self.gamma),
             wrong_slope,
             wrong_bend: wrong_slope * (not_p - p),
-            entropy: target.weigh(down) + no.weigh(up),
+            entropy: prediction.weighed_softpluses(target, no),
             entropy_slope: p * no - not_p * target,
             entropy_bend: p * not_p,
         }

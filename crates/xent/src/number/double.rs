@@ -384,9 +384,10 @@ impl Real for Double {
     }
 
     #[inline(always)]
-    fn softpluses(self) -> [Self; 2] {
-        let smaller = (-self.abs()).exp().ln_1p();
-        [self.relu() + smaller, (-self).relu() + smaller]
+    fn weighed_softpluses(self, yes: Self, no: Self) -> Self {
+        let nearer = (-self.abs()).exp().ln_1p();
+        let against = self.if_less(Self::ZERO, yes, no);
+        (yes + no) * nearer + against.weigh(self.abs())
     }
 
     #[inline(always)]

@@ -1,7 +1,7 @@
 //! The types that predictions and targets are stored in.
 
-use super::half::{Binary16, Brain16, Format, HalfExp};
-use super::{Double, Real};
+use super::half::{Binary16, Brain16, Format};
+use super::{Double, Real, wide};
 use crate::dispatch::TILE;
 use crate::family::{Kernel, Loss};
 use half::slice::HalfFloatSliceExt;
@@ -74,6 +74,22 @@ pub trait Element:
     fn kernel(loss: &dyn Loss) -> &dyn Kernel<Self>;
 }
 
+/// [`exp_coarse`](Real::exp_coarse) of numbers, as good as the polynomial.
+#[inline(always)]
+fn exps<const N: usize>(
+    singles: impl Iterator<Item = f32>,
+    coefficients: &[f64; N],
+    exponentials: &mut [f64],
+) {
+    const LOW: f32 = wide::EXP_UNDERFLOW as f32;
+    const HIGH: f32 = wide::EXP_OVERFLOW as f32;
+    for (e, x) in exponentials.iter_mut().zip(singles) {
+        let x = if x < LOW { LOW } else { x };
+        let x = if x > HIGH { HIGH } else { x };
+        *e = wide::exp_within(f64::from(x), coefficients);
+    }
+}
+
 macro_rules! computed_in_f64 {
     ($element:ty, $name:literal, $widen:expr, $narrow:expr, { $($methods:item)* }) => {
         impl Element for $element {
@@ -111,72 +127,55 @@ macro_rules! computed_in_f64 {
     };
 }
 
-computed_in_f64!(f32, "f32", |single| single, |single| single, {});
+computed_in_f64!(f32, "f32", |single| single, |single| single, {
+    #[inline(always)]
+    fn exps_coarse(numbers: &[f32], exponentials: &mut [f64]) {
+        exps(numbers.iter().copied(), &wide::EXP_COARSE, exponentials);
+    }
+});
 
-/// What is done with `f32` is a loop of its own, for the compiler takes as many numbers at a time as
-/// the widest of them allow.
-macro_rules! half {
-    ($element:ty, $name:literal, $format:ty, $widen_all:expr, $narrow_all:expr) => {
-        computed_in_f64!(
-            $element,
-            $name,
-            |half: Self| <$format>::widen(half.to_bits()),
-            |single| <$element>::from_bits(<$format>::narrow(single)),
-            {
-                #[inline(always)]
-                fn exps_coarse(numbers: &[Self], exponentials: &mut [f64]) {
-                    let (mut shares, mut powers) = ([0.0; TILE], [0; TILE]);
-                    for (numbers, out) in numbers.chunks(TILE).zip(exponentials.chunks_mut(TILE)) {
-                        $widen_all(numbers, &mut shares[..numbers.len()]);
-                        for (share, power) in shares.iter_mut().zip(&mut powers) {
-                            HalfExp { share: *share, power: *power } = HalfExp::of(*share);
-                        }
-                        for (out, (&share, &power)) in
-                            out.iter_mut().zip(shares.iter().zip(&powers))
-                        {
-                            *out = HalfExp { share, power }.widen();
-                        }
-                    }
-                }
-
-                #[inline(always)]
-                fn weigh_all(wide: &[f64], weight: f64, rounded: &mut [Self]) {
-                    let mut singles = [0.0f32; TILE];
-                    for (wide, rounded) in wide.chunks(TILE).zip(rounded.chunks_mut(TILE)) {
-                        for (single, &wide) in singles.iter_mut().zip(wide) {
-                            *single = weight.weigh(wide) as f32;
-                        }
-                        $narrow_all(&singles[..wide.len()], &mut rounded[..wide.len()]);
-                    }
-                }
-            }
-        );
-    };
-}
+computed_in_f64!(
+    bf16,
+    "bf16",
+    |half: bf16| Brain16::widen(half.to_bits()),
+    |single| bf16::from_bits(Brain16::narrow(single)),
+    {
+        #[inline(always)]
+        fn exps_coarse(numbers: &[bf16], exponentials: &mut [f64]) {
+            let singles = numbers.iter().map(|half| Brain16::widen(half.to_bits()));
+            exps(singles, &wide::EXP_ROUGH, exponentials);
+        }
+    }
+);
 
 // Processors convert `f16` by themselves, eight at a time.
-half!(
+computed_in_f64!(
     f16,
     "f16",
-    Binary16,
-    |halves: &[f16], singles: &mut [f32]| halves.convert_to_f32_slice(singles),
-    |singles: &[f32], halves: &mut [f16]| halves.convert_from_f32_slice(singles)
+    |half: f16| Binary16::widen(half.to_bits()),
+    |single| f16::from_bits(Binary16::narrow(single)),
+    {
+        #[inline(always)]
+        fn exps_coarse(numbers: &[f16], exponentials: &mut [f64]) {
+            let mut singles = [0.0; TILE];
+            for (numbers, out) in numbers.chunks(TILE).zip(exponentials.chunks_mut(TILE)) {
+                let singles = &mut singles[..numbers.len()];
+                numbers.convert_to_f32_slice(singles);
+                exps(singles.iter().copied(), &wide::EXP_ROUGH, out);
+            }
+        }
+
+        #[inline(always)]
+        fn weigh_all(wide: &[f64], weight: f64, rounded: &mut [f16]) {
+            let mut singles = [0.0; TILE];
+            for (wide, rounded) in wide.chunks(TILE).zip(rounded.chunks_mut(TILE)) {
+                f32::weigh_all(wide, weight, &mut singles);
+                let count = wide.len();
+                rounded[..count].convert_from_f32_slice(&singles[..count]);
+            }
+        }
+    }
 );
-half!(bf16, "bf16", Brain16, widen_brains, narrow_brains);
-
-#[inline(always)]
-fn widen_brains(halves: &[bf16], singles: &mut [f32]) {
-    for (single, half) in singles.iter_mut().zip(halves) {
-        *single = Brain16::widen(half.to_bits());
-    }
-}
-
-#[inline(always)]
-fn narrow_brains(singles: &[f32], halves: &mut [bf16]) {
-    for (half, &single) in halves.iter_mut().zip(singles) {
-        *half = bf16::from_bits(Brain16::narrow(single));
-    }
-}
 
 impl Element for f64 {
     type Wide = Double;
@@ -211,5 +210,29 @@ impl Element for f64 {
 
     fn kernel(loss: &dyn Loss) -> &dyn Kernel<Self> {
         loss
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Element;
+    use half::{bf16, f16};
+
+    fn check<T: Element<Wide = f64>>(number: T, bits: i32) {
+        let x = number.to_f64();
+        let mut actual = [0.0];
+        T::exps_coarse(&[number], &mut actual);
+        let expected = x.clamp(-708.0, 709.0).exp();
+        let close = (actual[0] / expected - 1.0).abs() <= 2f64.powi(-bits);
+        assert!(close || x.is_nan() && actual[0].is_nan(), "{x}: {actual:?}, not {expected:e}");
+    }
+
+    #[test]
+    fn coarse_exponentials_are_as_good_as_they_say() {
+        for bits in 0..=u16::MAX {
+            check(f16::from_bits(bits), 22);
+            check(bf16::from_bits(bits), 22);
+            check(f32::from_bits(u32::from(bits) << 16 | 0x5a5a), 33);
+        }
     }
 }

@@ -84,46 +84,9 @@ impl Format for Binary16 {
     }
 }
 
-/// (exp(r) − 1 − r) / r² on |r| ≤ ln 2 / 2, so that exp(r) is good to 2⁻²³: a minimax polynomial, the
-/// coefficient of the highest power last.
-const EXP: [f32; 4] = [0.499_992_3, 0.166_671_14, 0.041_890_156, 0.008_312_521];
-
-/// exp(x) to 2⁻²², of an x within ±708 or at the end of that: the share that lies between powers of
-/// two, and the power in the low bits.
-pub(super) struct HalfExp {
-    pub(super) share: f32,
-    pub(super) power: u32,
-}
-
-impl HalfExp {
-    #[inline(always)]
-    pub(super) fn of(x: f32) -> Self {
-        const LIMIT: f32 = 708.0;
-        /// Adding 1.5·2²³ leaves the nearest integer in the low bits of the sum.
-        const INTEGER: f32 = 12_582_912.0;
-        /// ln 2 to 9 bits, so that its product with a power is exact, and the rest.
-        const LN_2_HIGH: f32 = 0.693_359_4;
-        const LN_2_LOW: f32 = -2.121_944_4e-4;
-        let x = if x < -LIMIT { -LIMIT } else { x };
-        let x = if x > LIMIT { LIMIT } else { x };
-        let shifted = x.mul_add(std::f32::consts::LOG2_E, INTEGER);
-        let n = shifted - INTEGER;
-        let r = n.mul_add(-LN_2_LOW, n.mul_add(-LN_2_HIGH, x));
-        let [a, b, c, d] = EXP;
-        let rest = r.mul_add(r.mul_add(r.mul_add(d, c), b), a);
-        Self { share: (r * r).mul_add(rest, r) + 1.0, power: shifted.to_bits() }
-    }
-
-    #[inline(always)]
-    pub(super) fn widen(self) -> f64 {
-        let share = f64::from(self.share).to_bits();
-        f64::from_bits(share.wrapping_add(u64::from(self.power) << 52))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Binary16, Brain16, Format, HalfExp};
+    use super::{Binary16, Brain16, Format};
     use half::{bf16, f16};
 
     #[test]
@@ -167,20 +130,5 @@ mod tests {
         assert_eq!(F::narrow(middle.next_down()), bits, "{middle:e}");
         assert_eq!(F::narrow(middle.next_up()), bits + 1, "{middle:e}");
         assert_eq!(F::narrow(-middle.next_up()), (bits + 1) | 0x8000, "{middle:e}");
-    }
-
-    #[test]
-    fn every_exponential_is_good_to_22_bits() {
-        for bits in 0..=u16::MAX {
-            for x in [f16::from_bits(bits).to_f32(), bf16::from_bits(bits).to_f32()] {
-                let (actual, expected) =
-                    (HalfExp::of(x).widen(), f64::from(x.clamp(-708.0, 708.0)).exp());
-                let close = (actual / expected - 1.0).abs() <= 2f64.powi(-22);
-                assert!(
-                    close || x.is_nan() && actual.is_nan(),
-                    "{x}: {actual:e}, not {expected:e}"
-                );
-            }
-        }
     }
 }

@@ -130,10 +130,11 @@ pub trait Real:
         self.relu() + (-self.abs()).exp().ln_1p()
     }
 
-    /// `ln(1 + exp(self))` and `ln(1 + exp(-self))`.
+    /// `yes · ln(1 + exp(-self)) + no · ln(1 + exp(self))` for `yes` and `no` of 0 or more; 0 counts
+    /// for nothing even if the logarithm is infinite.
     #[inline(always)]
-    fn softpluses(self) -> [Self; 2] {
-        [self.softplus(), (-self).softplus()]
+    fn weighed_softpluses(self, yes: Self, no: Self) -> Self {
+        yes.weigh((-self).softplus()) + no.weigh(self.softplus())
     }
 
     /// The hyperbolic tangent.

@@ -11,8 +11,8 @@ use std::f64::consts::{LN_2, LOG2_E};
 const LN_2_HIGH: f64 = 0.693_147_180_369_123_8;
 const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 /// Below this, exp would be subnormal: far below anything an `f32` can show.
-const EXP_UNDERFLOW: f64 = -708.0;
-const EXP_OVERFLOW: f64 = 709.0;
+pub(super) const EXP_UNDERFLOW: f64 = -708.0;
+pub(super) const EXP_OVERFLOW: f64 = 709.0;
 
 // Minimax polynomials, the coefficient of the highest power last.
 
@@ -30,7 +30,7 @@ const EXP: [f64; 10] = [
     2.516_141_277_121_796e-8,
 ];
 /// The same, so that exp(r) is good to 2⁻³⁴.
-const EXP_COARSE: [f64; 6] = [
+pub(super) const EXP_COARSE: [f64; 6] = [
     0.500_000_006_768_387,
     0.166_666_658_688_974_57,
     0.041_666_294_943_162_18,
@@ -38,36 +38,40 @@ const EXP_COARSE: [f64; 6] = [
     0.001_394_465_986_525_389_7,
     0.000_197_903_370_230_448_03,
 ];
-/// ln(1 + x) / x on [0, 1], to 2⁻⁴⁰.
-const LN_1P: [f64; 15] = [
-    0.999_999_999_999_513_4,
-    -0.499_999_999_775_669_56,
-    0.333_333_316_092_453_15,
-    -0.249_999_473_953_046_03,
-    0.199_991_531_784_395_74,
-    -0.166_583_771_404_340_4,
-    0.142_320_536_905_091_7,
-    -0.122_574_391_305_257_63,
-    0.103_157_956_836_288_62,
-    -0.080_528_185_367_098_96,
-    0.054_384_401_705_189_9,
-    -0.029_324_386_405_917_8,
-    0.011_489_430_121_607_115,
-    -0.002_852_927_618_107_097,
-    0.000_333_142_945_180_540_36,
+/// The same, so that exp(r) is good to 2⁻²³.
+pub(super) const EXP_ROUGH: [f64; 4] = [
+    0.499_992_317_937_256_85,
+    0.166_671_143_109_544_3,
+    0.041_890_113_468_443_16,
+    0.008_312_538_197_231_618,
 ];
-/// ln(cosh(√y)) / y on [0, 1], to 2⁻³⁸.
-const LN_COSH: [f64; 10] = [
-    0.499_999_999_998_487_1,
-    -0.083_333_333_024_864_19,
-    0.022_222_211_804_319_002,
-    -0.006_745_894_489_186_532,
-    0.002_186_022_707_986_903_6,
-    -0.000_734_966_310_807_911_3,
-    0.000_247_698_973_567_429_8,
-    -7.704_513_608_082_791e-5,
-    1.852_067_101_624_513e-5,
-    -2.384_712_722_575_388e-6,
+/// ln(1 + x) / x on [0, 1], to 2⁻³⁵.
+const LN_1P: [f64; 13] = [
+    0.999_999_999_981_173_6,
+    -0.499_999_993_457_607_26,
+    0.333_332_954_350_207_77,
+    -0.249_991_303_630_433_84,
+    0.199_895_190_098_533_88,
+    -0.165_903_628_256_542_87,
+    0.139_214_690_489_214_06,
+    -0.112_973_180_099_191_95,
+    0.082_553_801_263_527_9,
+    -0.049_542_930_519_358_42,
+    0.021_912_198_546_542_33,
+    -0.006_163_715_482_804_965_4,
+    0.000_813_097_289_734_590_4,
+];
+/// ln(cosh(√y)) / y on [0, 1], to 2⁻³⁴.
+const LN_COSH: [f64; 9] = [
+    0.499_999_999_980_416_5,
+    -0.083_333_330_093_085_37,
+    0.022_222_133_531_885_065,
+    -0.006_745_090_133_595_317,
+    0.002_181_882_818_182_21,
+    -0.000_722_998_897_768_863_6,
+    0.000_227_379_511_949_032_96,
+    -5.693_951_647_921_45e-5,
+    7.793_298_513_024_912e-6,
 ];
 
 /// Splits `x = n ln 2 + r` with |r| ≤ ln 2 / 2: gives exp(r) − 1, and n as the low bits.
@@ -87,6 +91,15 @@ fn exp_below_overflow(x: f64) -> f64 {
     if x < EXP_UNDERFLOW { 0.0 } else { inside }
 }
 
+/// exp(x) of an x within `EXP_UNDERFLOW` and `EXP_OVERFLOW`, as good as the polynomial.
+#[inline(always)]
+pub(super) fn exp_within<const N: usize>(x: f64, coefficients: &[f64; N]) -> f64 {
+    let shifted = x.mul_add(LOG2_E, INTEGER);
+    let r = (shifted - INTEGER).mul_add(-LN_2, x);
+    let p = r.mul_add(r.mul_add(polynomial(coefficients, r), 1.0), 1.0);
+    f64::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 52))
+}
+
 /// exp(x) − 1 for x ≤ 709.
 #[inline(always)]
 fn exp_m1_below_overflow(x: f64) -> f64 {
@@ -96,7 +109,7 @@ fn exp_m1_below_overflow(x: f64) -> f64 {
     if x < EXP_UNDERFLOW { -1.0 } else { inside }
 }
 
-/// ln(1 + x) for 0 ≤ x ≤ 1, to 2⁻⁴⁰.
+/// ln(1 + x) for 0 ≤ x ≤ 1, to 2⁻³⁵.
 #[inline(always)]
 fn ln_1p_of_share(x: f64) -> f64 {
     x * polynomial(&LN_1P, x)
@@ -144,10 +157,7 @@ impl Real for f64 {
     fn exp_coarse(self) -> Self {
         let x = if self < EXP_UNDERFLOW { EXP_UNDERFLOW } else { self };
         let x = if x > EXP_OVERFLOW { EXP_OVERFLOW } else { x };
-        let shifted = x.mul_add(LOG2_E, INTEGER);
-        let r = (shifted - INTEGER).mul_add(-LN_2, x);
-        let p = r.mul_add(r.mul_add(polynomial(&EXP_COARSE, r), 1.0), 1.0);
-        f64::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 52))
+        exp_within(x, &EXP_COARSE)
     }
 
     #[inline(always)]
@@ -217,10 +227,18 @@ impl Real for f64 {
         if self < 0.0 { e * share } else { share }
     }
 
-    /// To 2⁻⁴⁰.
+    /// To 2⁻³⁵.
     #[inline(always)]
     fn softplus(self) -> Self {
         self.relu() + ln_1p_of_share(exp_below_overflow(-f64::abs(self)))
+    }
+
+    /// To 2⁻³⁵.
+    #[inline(always)]
+    fn weighed_softpluses(self, yes: Self, no: Self) -> Self {
+        let nearer = ln_1p_of_share(exp_below_overflow(-f64::abs(self)));
+        let against = if self < 0.0 { yes } else { no };
+        (yes + no).mul_add(nearer, against.weigh(f64::abs(self)))
     }
 
     #[inline(always)]
@@ -237,7 +255,7 @@ impl Real for f64 {
         4.0 * e * (share * share)
     }
 
-    /// To 2⁻³⁸.
+    /// To 2⁻³⁴.
     #[inline(always)]
     fn ln_cosh(self) -> Self {
         let (x, square) = (f64::abs(self), self * self);
