@@ -5,7 +5,10 @@ with `xent.torch` and with PyTorch, fresh gradients included, and boosting with 
 a thing take turns.
 """
 
+import json
+import os
 import statistics
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,11 +16,15 @@ from pathlib import Path
 import numpy as np
 
 QUICK = "--quick" in sys.argv
-HEADING = """\
+LARGE_PAGES = "glibc.malloc.hugetlb=1"
+HEADING = f"""\
 ## What users of the Python package see
 
-A step of training as users write it, with a fresh gradient each time; and boosting with a focal
-loss, against the same objective in NumPy and the logloss that the library has built in."""
+A step of training as users write it, with a fresh gradient each time and the pages of the system as
+it comes; *large pages* is with `GLIBC_TUNABLES={LARGE_PAGES}`. And boosting with a focal loss,
+against the same objective in NumPy and the logloss that the library has built in. *alone* is what as
+many calls of the objective take on their own: while a booster trains, its idle threads spin on the
+cores for some milliseconds and delay those of the objective."""
 
 
 def in_turns(ways, rounds, calls=1):
@@ -57,11 +64,19 @@ def training_step(rows, classes, rounds, calls):
     return in_turns(ways, rounds, calls)
 
 
+def training_step_of(pages, *arguments):
+    """`training_step` in a process of its own, under a setting of glibc or none."""
+    environment = os.environ | ({"GLIBC_TUNABLES": pages} if pages else {})
+    command = [sys.executable, __file__, "--step", *map(str, arguments)]
+    process = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+    return json.loads(process.stdout)
+
+
 class Clock:
     """An objective that keeps its time."""
 
     def __init__(self, objective):
-        self.objective, self.seconds = objective, 0.0
+        self.objective, self.seconds, self.arguments = objective, 0.0, ()
 
     def __deepcopy__(self, _):
         return self
@@ -70,7 +85,18 @@ class Clock:
         start = time.perf_counter()
         result = self.objective(*arguments)
         self.seconds += time.perf_counter() - start
+        # The booster uses the memory of the scores again.
+        scores, *rest = arguments
+        self.arguments = np.copy(scores), *rest
         return result
+
+    def alone(self, calls):
+        """The seconds of as many calls with the last arguments, one after the other."""
+        self.objective(*self.arguments)
+        start = time.perf_counter()
+        for _ in range(calls):
+            self.objective(*self.arguments)
+        return time.perf_counter() - start
 
 
 def numpy_focal(scores, data, gamma=2.0, alpha=0.25):
@@ -123,7 +149,7 @@ def boosting(library, rows, boosts):
     for _ in range(1 if QUICK else 3):
         for name, objective in (("xent", ours), ("NumPy", numpy_focal), ("logloss", None)):
             clock = Clock(objective) if objective else None
-            found = train(clock), clock.seconds if clock else 0.0
+            found = (train(clock), clock.seconds, clock.alone(boosts)) if clock else (train(None),)
             times[name] = min(times.get(name, found), found)
     return times
 
@@ -135,31 +161,39 @@ def milliseconds(seconds):
 def training_steps():
     yield "| forward and backward | xent.torch | PyTorch | torch.compile |"
     yield "|---|---:|---:|---:|"
-    for shape, rounds, calls in (((4096, 32000), 7, 1), ((32, 10), 30, 300)):
+    large = ((4096, 32000), 7, 1)
+    for pages, note, (shape, rounds, calls) in (
+        (None, "", large),
+        (LARGE_PAGES, ", large pages", large),
+        (None, "", ((32, 10), 30, 300)),
+    ):
         if QUICK:
             shape, rounds, calls = (shape[0] // 32, shape[1]), 1, 1
-        found = training_step(*shape, rounds, calls)
+        found = training_step_of(pages, *shape, rounds, calls)
         ours = found["xent.torch"]
         others = (
             f"{milliseconds(found[name])} ({found[name] / ours:.2f}×)"
             for name in ("PyTorch", "torch.compile")
         )
         cells = " | ".join([milliseconds(ours), *others])
-        yield f"| cross-entropy, {shape[0]}×{shape[1]} | {cells} |"
+        yield f"| cross-entropy, {shape[0]}×{shape[1]}{note} | {cells} |"
 
 
 def boosters():
     rows, boosts = (1_000, 5) if QUICK else (1_000_000, 50)
-    yield f"| {rows} rows × 20, {boosts} rounds | training | in the objective |"
-    yield "|---|---:|---:|"
+    yield f"| {rows} rows × 20, {boosts} rounds | training | in the objective | alone |"
+    yield "|---|---:|---:|---:|"
+    titles = {"xent": "focal, xent", "NumPy": "focal, NumPy", "logloss": "its own logloss"}
     for library in ("lightgbm", "xgboost"):
-        for name, (whole, inside) in boosting(library, rows, boosts).items():
-            title = {"xent": "focal, xent", "NumPy": "focal, NumPy", "logloss": "its own logloss"}
-            inside = milliseconds(inside) if inside else ""
-            yield f"| {library}, {title[name]} | {milliseconds(whole)} | {inside} |"
+        for name, times in boosting(library, rows, boosts).items():
+            cells = [milliseconds(time) for time in times] + [""] * (3 - len(times))
+            yield f"| {library}, {titles[name]} | {' | '.join(cells)} |"
 
 
 def main():
+    if sys.argv[1:2] == ["--step"]:
+        print(json.dumps(training_step(*map(int, sys.argv[2:]))))
+        return
     lines = [HEADING]
     for table in (training_steps(), boosters()):
         lines.append("")

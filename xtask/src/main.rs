@@ -113,11 +113,13 @@ fn bench(arguments: &[String]) -> bool {
     let epoch = target("release/examples").join(format!("epoch{}", env::consts::EXE_SUFFIX));
     let training = ["crates/xent-bench/training.py", &*epoch.to_string_lossy()];
     let scripts = |python: PathBuf| {
-        let script = |arguments: &[&str]| {
+        let script = |setting, arguments: &[&str]| {
             let arguments: Vec<&str> = arguments.iter().copied().chain(last).collect();
-            run_in(LARGE_PAGES, python.as_ref(), &arguments)
+            run_in(setting, python.as_ref(), &arguments)
         };
-        run(&example) && script(&training) && script(&["crates/xent-bench/users.py"])
+        run(&example)
+            && script(LARGE_PAGES, &training)
+            && script(&[], &["crates/xent-bench/users.py"])
     };
     run_in(LARGE_PAGES, &cargo(), &command) && users.is_none_or(scripts)
 }

@@ -62,6 +62,16 @@ impl Measurement {
         self.bytes >= 1 << 20
     }
 
+    /// What most of the time goes into.
+    pub(crate) fn limited_by(&self) -> &'static str {
+        const MOST: f64 = 0.85;
+        match (self.in_cache_ms >= MOST * self.median_ms, self.fraction >= MOST) {
+            (true, false) => "arithmetic",
+            (false, true) => "memory",
+            _ => "both",
+        }
+    }
+
     /// How many times as long as xent a peer takes.
     pub(crate) fn ratio(&self, peer: &str) -> Option<f64> {
         self.peers.get(peer).map(|peer_ms| peer_ms / self.median_ms)

@@ -55,8 +55,8 @@ What each loss takes on {threads} threads, and what the memory of the machine al
   the value is asked for. *of limit* is the limit divided by the median: 100% is as fast as a copy.
   *goal* is what that should be.
 - *in cache*: what the arithmetic takes. All rows at the pace of a few that stay in the caches of one
-  core, shared out among the threads. Where that is more than the limit, instructions keep a case
-  below its goal and not memory; where it is less, and the median more than both, the two take turns.
+  core, shared out among the threads. *by* is what the time goes into: arithmetic, if that alone takes
+  85% of the median; memory, if the limit does; else both, which take turns.
   [ARCHITECTURE.md](ARCHITECTURE.md#what-limits-the-kernels) counts the instructions.
 - Each round times the bandwidth, xent and a peer in turn, so that all of them meet the machine in the
   same state. *median* is over the rounds; a quarter of them was below the first of the *quartiles*,
@@ -72,8 +72,8 @@ What each loss takes on {threads} threads, and what the memory of the machine al
 | | |
 |---|---|
 {described}
-| case | threads | median | quartiles | GB/s | limit | in cache | of limit | goal | extra |{titles}
-|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|{rules}
+| case | threads | median | quartiles | GB/s | limit | in cache | of limit | goal | by | extra |{titles}
+|---|---:|---:|---:|---:|---:|---:|---:|---:|---|---:|{rules}
 {rows}"
     )
 }
@@ -90,6 +90,7 @@ fn row(found: &Measurement, peers: &[Peer]) -> String {
         limited(found, time(found.in_cache_ms)),
         limited(found, percent(found.fraction)),
         limited(found, found.goal.map_or(String::new(), percent)),
+        limited(found, found.limited_by().to_owned()),
         mib(found),
     ];
     cells.extend(peers.iter().map(|peer| {
