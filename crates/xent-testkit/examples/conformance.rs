@@ -18,8 +18,9 @@ per loss and type, random and adversarial, at random parameters; `cargo xtask co
 
 - *tiny*: results so small that not all digits of the wide arithmetic exist there (below 2⁻¹⁴ for
   `f16`, 2⁻¹²⁶ for `bf16` and `f32`, 2⁻⁹⁷⁰ for `f64`).
-- *cancelled*: entries that are the difference of numbers equal to 50 bits or more; they are within
-  2⁻⁵⁰ of the value of their row, and not counted in units.
+- *cancelled*: entries that are the difference of numbers equal to about 50 bits, so that inputs
+  changed by 2⁻⁵⁰ of themselves change the true entry by more than the error; or that have a factor
+  which is subnormal in `f64`. They are not counted in units.
 
 | loss | type | value | gradient | curvature | tiny | compared | cancelled |
 |---|---|---:|---:|---:|---:|---:|---:|"

@@ -1,6 +1,6 @@
 //! How far a loss of the catalogue is from its formula.
 
-use crate::oracle::{Exact, Formula, Inputs, Shape, ulps};
+use crate::oracle::{Big, Exact, Formula, Inputs, Shape, ulps};
 use crate::sample::{self, RowTarget, Tested};
 use fastrand::Rng;
 use xent::catalogue::Entry;
@@ -8,8 +8,12 @@ use xent::{Buffers, Evaluate, Family, Loss, Reduction};
 
 /// An error that no rounding explains.
 const BEYOND_ROUNDING: f64 = 1.0;
-/// How small a part of the value of a row the wide arithmetic can still tell from nothing.
-const CANCELLED: f64 = 1.0 / (1u64 << 50) as f64;
+/// A change of the inputs, as a share of each, that the wide arithmetic can hardly tell.
+const NUDGE: f64 = 1.0 / (1u64 << 50) as f64;
+/// What is lost where an `f64` has no digits left, in a factor of a prediction.
+const UNDERFLOW: f64 = f64::from_bits(4);
+/// How many changes are tried.
+const NUDGES: u64 = 8;
 
 /// The greatest errors found, in units of the last place.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +29,8 @@ pub struct Worst {
     /// How many values, and entries of gradients and curvatures, were compared.
     pub compared: usize,
     /// How many entries are differences of numbers so close that the wide arithmetic cannot tell
-    /// them apart. They are within 2⁻⁵⁰ of the value of their row, but not counted in ulps.
+    /// them apart: inputs changed by 2⁻⁵⁰ of themselves change the truth by more than the error.
+    /// Or they have a factor that is subnormal in `f64`. They are not counted in ulps.
     pub cancelled: usize,
     /// How many inputs the oracle could not resolve, and so were not compared.
     pub unresolved: usize,
@@ -127,19 +132,24 @@ fn compare<T: Tested, P: xent::Predictions<Element = T>>(
             curvature: Some(&mut curvature),
         })
         .unwrap_or_else(|error| panic!("{} refuses {inputs:?}: {error}", loss.name()));
-    let scale = exact.value.to_f64().abs();
-    let Exact { value: true_value, gradient: true_gradient, curvature: true_curvature, .. } = exact;
+    let largest = inputs.prediction.iter().fold(1.0, |largest: f64, z| largest.max(z.abs()));
     let groups = [
-        (&mut worst.value, &value[..], &[true_value][..]),
-        (&mut worst.gradient, &gradient, &true_gradient),
-        (&mut worst.curvature, &curvature, &true_curvature),
+        (&mut worst.value, &value[..], values as fn(&Exact) -> &[Big]),
+        (&mut worst.gradient, &gradient, |exact| &exact.gradient),
+        (&mut worst.curvature, &curvature, |exact| &exact.curvature),
     ];
-    for (found, results, truths) in groups {
+    for (found, results, truths_of) in groups {
+        let truths = truths_of(&exact);
         for (index, (result, truth)) in results.iter().zip(truths).enumerate() {
             worst.compared += 1;
             let (result, rounded) = (result.to_f64(), truth.to_f64());
             let error = ulps(result, truth, T::FORMAT);
-            if error > BEYOND_ROUNDING && (result - rounded).abs() <= scale * CANCELLED {
+            let off = (result - rounded).abs();
+            let moved = |nudged: Exact| (truths_of(&nudged)[index].to_f64() - rounded).abs();
+            if error > BEYOND_ROUNDING
+                && (off <= largest * UNDERFLOW
+                    || nudged::<T>(formula, inputs).any(|nudged| moved(nudged) >= off))
+            {
                 worst.cancelled += 1;
                 continue;
             }
@@ -156,4 +166,25 @@ fn compare<T: Tested, P: xent::Predictions<Element = T>>(
             });
         }
     }
+}
+
+fn values(exact: &Exact) -> &[Big] {
+    std::slice::from_ref(&exact.value)
+}
+
+/// The truth for inputs that are each a little larger or smaller.
+fn nudged<T: Tested>(formula: &Formula, inputs: &Inputs<'_>) -> impl Iterator<Item = Exact> {
+    (0..NUDGES).filter_map(|seed| {
+        let mut rng = Rng::with_seed(seed);
+        let mut nudge = |numbers: &[f64]| -> Vec<f64> {
+            let ends = [1.0 - NUDGE, 1.0 + NUDGE];
+            numbers.iter().map(|number| number * ends[usize::from(rng.bool())]).collect()
+        };
+        let prediction = nudge(inputs.prediction);
+        // A label is what it is, and no share.
+        let is_label = inputs.target.iter().all(|&target| target == 0.0 || target == 1.0);
+        let target = if is_label { inputs.target.to_vec() } else { nudge(inputs.target) };
+        let inputs = Inputs { prediction: &prediction, target: &target, ..*inputs };
+        formula.evaluate(&inputs, T::FORMAT).ok()
+    })
 }
