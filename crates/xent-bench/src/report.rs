@@ -55,8 +55,8 @@ What each loss takes on {threads} threads, and what the memory of the machine al
   the value is asked for. *of limit* is the limit divided by the median: 100% is as fast as a copy.
   *goal* is what that should be.
 - *in cache*: what the arithmetic takes. All rows at the pace of a few that stay in the caches of one
-  core, shared out among the threads. *by* is what the time goes into: arithmetic, if that alone takes
-  85% of the median; memory, if the limit does; else both, which take turns.
+  core, shared out among the threads. *by* is what the time goes into: arithmetic, if only that
+  takes 85% of the median; memory, if only the limit does; else both.
   [ARCHITECTURE.md](ARCHITECTURE.md#what-limits-the-kernels) counts the instructions.
 - Each round times the bandwidth, xent and a peer in turn, so that all of them meet the machine in the
   same state. *median* is over the rounds; a quarter of them was below the first of the *quartiles*,

@@ -1,9 +1,9 @@
 //! The numbers a loss is written over.
 //!
 //! A loss is a formula over [`Real`]; the type it is evaluated with decides what the formula
-//! means. [`f64`] (for `f32` data, and `f16` and `bf16`) and [`Double`] (for `f64` data) carry about twice the digits of
-//! the data, so that the one rounding at the end is nearly all the error there is. [`Dual`]
-//! carries exact first and second derivatives along.
+//! means. [`f64`] (for `f32` data, and `f16` and `bf16`) and [`Double`] (for `f64` data) carry about
+//! twice the digits of the data, so that the one rounding at the end is nearly all the error there
+//! is. [`Dual`] carries exact first and second derivatives along.
 
 mod double;
 mod dual;
