@@ -19,7 +19,7 @@ use crate::workers::run_on_pool;
 
 /// Up to how many predictions the thread of the caller computes alone: about what a pool of
 /// threads takes to wake up.
-const SMALL: usize = 1 << 15;
+pub(crate) const SMALL: usize = 1 << 15;
 
 /// What a method of a loss gives.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,8 @@ mod catalogue;
 mod compute;
 mod failure;
 mod loss;
+#[allow(unsafe_code)]
+mod tensor;
 mod workers;
 
 use pyo3::prelude::*;
@@ -18,4 +20,6 @@ mod _xent {
     use crate::catalogue::{entries, functions};
     #[pymodule_export]
     use crate::loss::{Expression, Loss};
+    #[pymodule_export]
+    use crate::tensor::number;
 }

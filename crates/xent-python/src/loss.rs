@@ -12,6 +12,7 @@ use xent::{Function, Operation, Reduction};
 use crate::arguments::{Options, reduction as reduction_named};
 use crate::compute::{Want, evaluate};
 use crate::failure::exception;
+use crate::tensor::{Pair, Small};
 
 /// A loss function: what all losses have in common.
 ///
@@ -271,6 +272,18 @@ impl Prepared {
     ) -> PyResult<Bound<'py, PyAny>> {
         let given = Options { class_weight, sample_weight, ..Options::new(Want::Value) };
         self.run(predictions, targets, given, Want::Value)
+    }
+
+    /// Of small tensors, as tensors; None for others.
+    fn value_and_grad_of_tensors<'py>(
+        &self,
+        input: &Bound<'py, PyAny>,
+        target: &Bound<'py, PyAny>,
+        scale: f64,
+    ) -> PyResult<Option<Pair<'py>>> {
+        let Self { reduction, ignore_index, axis, .. } = *self;
+        Small { loss: &*self.loss, reduction, ignore_index, axis, scale }
+            .value_and_grad(input, target)
     }
 
     #[pyo3(signature = (predictions, targets, class_weight, sample_weight, out=None))]

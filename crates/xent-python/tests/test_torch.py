@@ -13,6 +13,7 @@ from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from xent.torch import functional  # noqa: E402
 from xent.torch import nn as xnn  # noqa: E402
+from xent.torch._memory import array  # noqa: E402
 
 TYPES = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
 REDUCTIONS = ["mean", "sum", "none"]
@@ -197,17 +198,60 @@ def test_memory_of_large_gradients_is_used_again_when_it_is_free(dtype):
     xent.torch.empty_cache()
 
 
-def test_a_second_pass_through_the_graph():
-    logits = LOGITS.clone().requires_grad_()
-    loss = functional.cross_entropy(logits, LABELS)
+@pytest.mark.parametrize("rows", [1, 60_000])
+def test_a_second_pass_through_the_graph(rows):
+    logits = LOGITS.repeat(rows, 1).requires_grad_()
+    loss = functional.cross_entropy(logits, LABELS.repeat(rows))
     first = torch.autograd.grad(loss, logits, retain_graph=True)[0]
     kept = first.clone()
     second = torch.autograd.grad(loss * 2, logits, retain_graph=True)[0]
     torch.testing.assert_close(first, kept, rtol=0, atol=0)
     torch.testing.assert_close(second, 2 * kept, rtol=0, atol=0)
     torch.autograd.grad(loss, logits)
-    with pytest.raises(RuntimeError, match="second time"):
+    if rows > 1:
+        with pytest.raises(RuntimeError, match="second time"):
+            torch.autograd.grad(loss, logits)
+    else:
+        again = torch.autograd.grad(loss, logits)[0]
+        torch.testing.assert_close(again, kept, rtol=0, atol=0)
+
+
+def test_an_input_that_changed_has_no_second_gradient():
+    logits = LOGITS.clone().requires_grad_()
+    loss = functional.cross_entropy(logits, LABELS)
+    torch.autograd.grad(loss, logits, retain_graph=True)
+    with torch.no_grad():
+        logits.zero_()
+    with pytest.raises(RuntimeError, match="modified by an in-place operation"):
         torch.autograd.grad(loss, logits)
+
+
+def test_small_tensors_wherever_they_lie():
+    expected = run(torch.nn.functional.cross_entropy, LOGITS, LABELS)
+    negated = torch.complex(LOGITS, -LOGITS).conj().imag
+    assert negated.is_neg()
+    for logits in [LOGITS, negated, torch._neg_view(-LOGITS), LOGITS.T.contiguous().T]:
+        for labels in [LABELS, LABELS.int(), LABELS.repeat_interleave(2)[::2]]:
+            actual = run(functional.cross_entropy, logits, labels)
+            torch.testing.assert_close(actual, expected)
+
+
+@pytest.mark.parametrize("exchange", [True, False])
+@pytest.mark.parametrize("dtype", TYPES)
+def test_small_tensors_give_the_bits_of_arrays(dtype, exchange, monkeypatch):
+    if not exchange:
+        monkeypatch.delattr(torch.Tensor, "__dlpack_c_exchange_api__", raising=False)
+    logits, shares = LOGITS.to(dtype), LOGITS.softmax(1).to(dtype)
+    for text, target in [("cross_entropy", LABELS), ("kl_divergence", shares), ("mse", shares)]:
+        loss = xent.loss(text)
+        input = logits.log_softmax(1) if text == "kl_divergence" else logits
+        value, grad = loss.value_and_grad(array(input), array(target))
+        actual = run(xnn.Loss(text), input, target)
+        assert actual[0].item() == torch.tensor(value, dtype=dtype).item()
+        assert (array(actual[1]) == grad).all()
+        in_place = loss._prepared("mean", -100, None, 1).value_and_grad_of_tensors
+        has_interface = hasattr(torch.Tensor, "__dlpack_c_exchange_api__")
+        assert (in_place(input, target, 1.0) is not None) == (has_interface and dtype.itemsize > 2)
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])

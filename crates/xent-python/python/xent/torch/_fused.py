@@ -6,10 +6,12 @@ from torch.autograd import forward_ad
 from torch.compiler import is_compiling
 
 from .. import errors
+from .._xent import number
 from . import _operators
-from ._memory import array, arrays, tensor, value_and_grad
+from ._memory import LARGE, array, arrays, result, value_and_grad
 
 DTYPES = frozenset((torch.float32, torch.float64, torch.float16, torch.bfloat16))
+_STRIDED = torch.strided
 _PLAIN = (Tensor, torch.nn.Parameter)
 _are_transforms_active = torch._C._are_functorch_transforms_active
 _is_tracing = torch._C._is_tracing
@@ -17,19 +19,18 @@ _is_tracing = torch._C._is_tracing
 
 def fits(input, *others):
     """Whether xent can compute with these tensors; if not, PyTorch's own operation has to."""
-    if not input.is_cpu or input.dtype not in DTYPES or input.layout is not torch.strided:
+    if not _is_plain(input) or input.dtype not in DTYPES:
         return False
     for other in others:
-        if other is not None and (not other.is_cpu or other.requires_grad):
+        if other is not None and (other.requires_grad or not _is_plain(other)):
             return False
-    if is_compiling():
-        return True
-    return (
-        type(input) in _PLAIN
-        and not _are_transforms_active()
-        and forward_ad._current_level < 0
-        and not _is_tracing()
+    return is_compiling() or not (
+        _are_transforms_active() or forward_ad._current_level >= 0 or _is_tracing()
     )
+
+
+def _is_plain(tensor):
+    return type(tensor) in _PLAIN and tensor.is_cpu and tensor.layout is _STRIDED
 
 
 def evaluate(
@@ -50,46 +51,43 @@ def evaluate(
     ``loss`` is a text form, or a custom loss. ``own(input)`` is the same by operations of PyTorch,
     or None where it has none.
     """
-    how = reduction, ignore_index, axis
-    if not is_compiling():
-        return _now(loss, own, input, target, class_weight, sample_weight, how, scale, compat)
-    if not isinstance(loss, str):
-        return _uncompiled(loss, own, input, target, class_weight, sample_weight, how, scale, compat)
-    if compat:
-        return own(input)
     differentiable = input.requires_grad and is_grad_enabled()
-    compute = _operators.value_and_grad if differentiable else _operators.value_alone
-    value = compute(input, target, class_weight, sample_weight, loss, *how)[0]
-    return value if scale == 1.0 else value * scale
-
-
-def _now(loss, own, input, target, class_weight, sample_weight, how, scale, compat):
-    prepared = _operators.prepared(loss, *how, torch.get_num_threads())
-    arguments = arrays(target, class_weight, sample_weight)
+    if is_compiling():
+        if not isinstance(loss, str):
+            return _uncompiled(
+                loss, own, input, target, reduction, class_weight, sample_weight, ignore_index,
+                axis, scale, compat,
+            )
+        if compat:
+            return own(input)
+        compute = _operators.value_and_grad if differentiable else _operators.value_alone
+        how = reduction, ignore_index, axis
+        value = compute(input, target, class_weight, sample_weight, loss, *how)[0]
+        return value if scale == 1.0 else value * scale
+    threads = torch.get_num_threads()
+    prepared = _operators.prepared(loss, reduction, ignore_index, axis, threads)
     try:
-        if input.requires_grad and is_grad_enabled():
-            value = _apply(input, (loss, prepared, arguments, own, how, scale))
+        if differentiable:
+            arguments = target, class_weight, sample_weight, scale
+            value = _apply(input, (loss, prepared, arguments, own, reduction, axis))
         else:
-            value = _result(prepared.value(array(input), *arguments), input.dtype, scale)
+            value = prepared.value(array(input), *arrays(target, class_weight, sample_weight))
+            value = result(value, _dtype(input), scale)
     except errors.Error as error:
         if compat and isinstance(error, errors.EmptyError):
             return own(input)
-        raise _operators.renamed(error, how[1], own) from None
+        raise _operators.renamed(error, ignore_index, own) from None
     return own(input) if compat and not value.isfinite().all() else value
 
 
 # A custom loss has no text form that a graph could hold, so it runs between two graphs.
-_uncompiled = torch.compiler.disable(_now)
+_uncompiled = torch.compiler.disable(evaluate)
 
 
-def _result(value, dtype, scale):
-    if type(value) is not float:
-        value = tensor(value, dtype)
-        return value if scale == 1.0 else value * scale
-    # Where PyTorch would compute in float32, the loss is a float32.
-    if dtype.itemsize == 2 and torch.is_autocast_enabled("cpu"):
-        dtype = torch.float32
-    return torch.scalar_tensor(value * scale, dtype=dtype)
+def _dtype(input):
+    """That of the loss: a float32 where PyTorch would compute in float32."""
+    half = input.dtype.itemsize == 2
+    return torch.float32 if half and torch.is_autocast_enabled("cpu") else input.dtype
 
 
 class Fused(torch.autograd.Function):
@@ -97,33 +95,57 @@ class Fused(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, input, call):
-        _, prepared, arguments, _, _, scale = ctx.call = call
-        ctx.save_for_backward(input)
-        value, ctx.grad = value_and_grad(prepared, input, arguments)
-        return _result(value, input.dtype, scale)
+        _, prepared, arguments, _, _, _ = ctx.call = call
+        _keep(ctx, input)
+        value, ctx.grad = value_and_grad(prepared, input, *arguments, _dtype(input))
+        return value
 
     @staticmethod
     def backward(ctx, upstream):
-        loss, prepared, arguments, own, how, scale = ctx.call
+        loss, prepared, arguments, own, reduction, axis = ctx.call
         grad = ctx.grad
         if is_grad_enabled():
-            return _differentiable_grad(loss, own, ctx.saved_tensors[0], upstream), None
+            return _differentiable_grad(loss, own, _kept(ctx), upstream), None
         # The memory of the gradient becomes that of the result; another pass through the same
         # graph computes it anew.
         ctx.grad = None
         if grad is None:
-            grad = value_and_grad(prepared, ctx.saved_tensors[0], arguments)[1]
-        reduction, _, axis = how
+            grad = value_and_grad(prepared, _kept(ctx), *arguments)[1]
+        scale = arguments[-1]
         if reduction == "none":
             if upstream.ndim < grad.ndim:
                 upstream = upstream.unsqueeze(-1 if axis is None else axis)
-        elif scale * upstream.item() == 1.0:
+        elif scale * number(upstream) == 1.0:
             return grad, None
         return grad.mul_(upstream if scale == 1.0 else upstream * scale), None
 
 
-# As `Fused.apply` where no transform of `torch.func` is active, which `fits` has seen to.
+# As `Fused.apply` where no transform of `torch.func` is active, which `fits` has seen to, and
+# without a look at each pass back for which of its methods is the one above.
 _apply = super(torch.autograd.Function, Fused).apply
+Fused._backward_cls.apply = Fused.backward
+
+
+def _keep(ctx, input):
+    """For a second pass back, or a derivative of the gradient: both are rare, and to save a small
+    tensor the way of PyTorch takes longer than to compute the loss."""
+    if input.nbytes < LARGE:
+        ctx.small = input, input._version
+    else:
+        ctx.small = None
+        ctx.save_for_backward(input)
+
+
+def _kept(ctx):
+    if ctx.small is None:
+        return ctx.saved_tensors[0]
+    input, version = ctx.small
+    if input._version != version:
+        raise RuntimeError(
+            f"the input of {ctx.call[0]} was modified by an in-place operation, so its gradient "
+            "cannot be computed again"
+        )
+    return input
 
 
 def _differentiable_grad(loss, own, input, upstream):

@@ -6,7 +6,7 @@ import torch
 from .._memory import empty_like
 
 # From this size on, to take fresh memory from the system costs more than to compute a gradient.
-_LARGE = 1 << 20
+LARGE = 1 << 20
 
 
 def array(tensor):
@@ -34,13 +34,21 @@ def tensor(array, dtype):
     return torch.from_numpy(array)
 
 
-def value_and_grad(prepared, input, arguments):
-    """As the method of a prepared loss, with the gradient as a tensor."""
-    dtype = input.dtype
-    if dtype is torch.bfloat16 or input.nbytes >= _LARGE:
-        predictions = array(input)
-        out = None if input.nbytes < _LARGE else empty_like(predictions)
-        value, grad = prepared.value_and_grad(predictions, *arguments, out)
-        return value, tensor(grad, dtype)
-    value, grad = prepared.value_and_grad(input.numpy(force=True), *arguments)
-    return value, torch.from_numpy(grad)
+def result(value, dtype, scale=1.0):
+    """A number times ``scale``, or an array as it is, as a tensor."""
+    if type(value) is float:
+        return torch.scalar_tensor(value * scale, dtype=dtype)
+    return tensor(value, dtype)
+
+
+def value_and_grad(prepared, input, target, class_weight, sample_weight, scale=1.0, dtype=None):
+    """The value times ``scale``, of type ``dtype`` or that of ``input``, and the gradient."""
+    if class_weight is None and sample_weight is None:
+        small = prepared.value_and_grad_of_tensors(input, target, scale)
+        if small is not None:
+            return small
+    predictions = array(input)
+    out = None if input.nbytes < LARGE else empty_like(predictions)
+    arguments = arrays(target, class_weight, sample_weight)
+    value, grad = prepared.value_and_grad(predictions, *arguments, out)
+    return result(value, dtype or input.dtype, scale), tensor(grad, input.dtype)

@@ -9,7 +9,7 @@ import xent
 
 from .. import errors
 from . import _memory
-from ._memory import array, arrays, tensor
+from ._memory import array, arrays, result
 
 # What PyTorch calls the arguments of its functions.
 _NAMES = {"predictions": "input", "targets": "target"}
@@ -44,12 +44,6 @@ def prepared(loss, reduction, ignore_index, axis, threads):
     return loss._prepared(reduction, ignore_index, axis, threads)
 
 
-def _result(value, input):
-    if isinstance(value, float):
-        return torch.scalar_tensor(value, dtype=input.dtype)
-    return tensor(value, input.dtype)
-
-
 def _empty_result(input, loss, reduction, axis):
     if reduction != "none":
         return input.new_empty(())
@@ -75,7 +69,7 @@ def value_op(
         value = compute(array(input), *arrays(target, class_weight, sample_weight))
     except errors.Error as error:
         raise renamed(error, ignore_index) from None
-    return _result(value, input)
+    return result(value, input.dtype)
 
 
 @value_op.register_fake
@@ -95,12 +89,10 @@ def value_and_grad(
     axis: int | None,
 ) -> tuple[Tensor, Tensor]:
     compute = prepared(loss, reduction, ignore_index, axis, torch.get_num_threads())
-    arguments = arrays(target, class_weight, sample_weight)
     try:
-        value, grad = _memory.value_and_grad(compute, input, arguments)
+        return _memory.value_and_grad(compute, input, target, class_weight, sample_weight)
     except errors.Error as error:
         raise renamed(error, ignore_index) from None
-    return _result(value, input), grad
 
 
 @value_and_grad.register_fake

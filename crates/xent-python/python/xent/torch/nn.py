@@ -14,47 +14,112 @@ from . import functional
 from ._fused import evaluate, fits
 
 
-def _module(name, function):
-    own = getattr(torch.nn, name)
-    compute = getattr(functional, function)
-    signature = inspect.signature(own)
-    compat = inspect.Parameter("compat", inspect.Parameter.KEYWORD_ONLY, default=None)
-    # What the module keeps of the arguments of its function.
-    kept = [name for name in inspect.signature(compute).parameters if hasattr(own(), name)]
-    kept.append("compat")
+class _Compatible:
+    """What the modules below add to those of PyTorch."""
 
-    class Module(own):
-        def __init__(self, *args, compat=None, **kwargs):
-            super().__init__(*args, **kwargs)
-            if compat not in (None, "torch"):
-                raise ValueError(f"compat is {compat!r}; leave it out or write 'torch'")
-            self.compat = compat
+    def __init__(self, *args, compat=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        if compat not in (None, "torch"):
+            raise ValueError(f"compat is {compat!r}; leave it out or write 'torch'")
+        self.compat = compat
 
-        def forward(self, input, target):
-            return compute(input, target, **{name: getattr(self, name) for name in kept})
-
-    Module.__name__ = Module.__qualname__ = name
-    Module.__module__ = __name__
-    Module.__doc__ = f"As ``torch.nn.{name}``, computed by ``xent.torch.functional.{function}``."
-    Module.__signature__ = signature.replace(
-        parameters=[
-            *(p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD),
-            compat,
-        ]
-    )
-    return Module
+    def __init_subclass__(cls):
+        own = inspect.signature(super(_Compatible, cls).__init__)
+        named = (p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD)
+        _, *parameters = named
+        compat = inspect.Parameter("compat", inspect.Parameter.KEYWORD_ONLY, default=None)
+        cls.__signature__ = own.replace(parameters=[*parameters, compat])
+        cls.__doc__ = f"As ``torch.nn.{cls.__name__}``, computed by ``xent.torch.functional``."
 
 
-BCELoss = _module("BCELoss", "binary_cross_entropy")
-BCEWithLogitsLoss = _module("BCEWithLogitsLoss", "binary_cross_entropy_with_logits")
-CrossEntropyLoss = _module("CrossEntropyLoss", "cross_entropy")
-HuberLoss = _module("HuberLoss", "huber_loss")
-KLDivLoss = _module("KLDivLoss", "kl_div")
-L1Loss = _module("L1Loss", "l1_loss")
-MSELoss = _module("MSELoss", "mse_loss")
-MultiMarginLoss = _module("MultiMarginLoss", "multi_margin_loss")
-NLLLoss = _module("NLLLoss", "nll_loss")
-SmoothL1Loss = _module("SmoothL1Loss", "smooth_l1_loss")
+class BCELoss(_Compatible, torch.nn.BCELoss):
+    def forward(self, input, target):
+        return functional.binary_cross_entropy(
+            input, target, self.weight, reduction=self.reduction, compat=self.compat
+        )
+
+
+class BCEWithLogitsLoss(_Compatible, torch.nn.BCEWithLogitsLoss):
+    def forward(self, input, target):
+        return functional.binary_cross_entropy_with_logits(
+            input,
+            target,
+            self.weight,
+            reduction=self.reduction,
+            pos_weight=self.pos_weight,
+            compat=self.compat,
+        )
+
+
+class CrossEntropyLoss(_Compatible, torch.nn.CrossEntropyLoss):
+    def forward(self, input, target):
+        return functional.cross_entropy(
+            input,
+            target,
+            self.weight,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+            label_smoothing=self.label_smoothing,
+            compat=self.compat,
+        )
+
+
+class HuberLoss(_Compatible, torch.nn.HuberLoss):
+    def forward(self, input, target):
+        return functional.huber_loss(input, target, self.reduction, self.delta, compat=self.compat)
+
+
+class KLDivLoss(_Compatible, torch.nn.KLDivLoss):
+    def forward(self, input, target):
+        return functional.kl_div(
+            input,
+            target,
+            reduction=self.reduction,
+            log_target=self.log_target,
+            compat=self.compat,
+        )
+
+
+class L1Loss(_Compatible, torch.nn.L1Loss):
+    def forward(self, input, target):
+        return functional.l1_loss(input, target, reduction=self.reduction, compat=self.compat)
+
+
+class MSELoss(_Compatible, torch.nn.MSELoss):
+    def forward(self, input, target):
+        return functional.mse_loss(input, target, reduction=self.reduction, compat=self.compat)
+
+
+class MultiMarginLoss(_Compatible, torch.nn.MultiMarginLoss):
+    def forward(self, input, target):
+        return functional.multi_margin_loss(
+            input,
+            target,
+            self.p,
+            self.margin,
+            self.weight,
+            reduction=self.reduction,
+            compat=self.compat,
+        )
+
+
+class NLLLoss(_Compatible, torch.nn.NLLLoss):
+    def forward(self, input, target):
+        return functional.nll_loss(
+            input,
+            target,
+            self.weight,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+            compat=self.compat,
+        )
+
+
+class SmoothL1Loss(_Compatible, torch.nn.SmoothL1Loss):
+    def forward(self, input, target):
+        return functional.smooth_l1_loss(
+            input, target, reduction=self.reduction, beta=self.beta, compat=self.compat
+        )
 
 
 class Loss(torch.nn.Module):

@@ -1,0 +1,141 @@
+//! Small tensors of PyTorch: read where they lie, and made of what was computed, by the C interface
+//! of DLPack. By way of arrays, all around the loss would take several times as long as the loss.
+
+use dlpark::allocation::dynamic::Initialized;
+use dlpark::ffi::{DLDataTypeCode, DLManagedTensorVersioned};
+use dlpark::python::consumer::exchange::ExchangeApi;
+use dlpark::{DlpackElement, TensorRef};
+use numpy::ndarray::{Array, ArrayViewD, Dimension, arr0};
+use pyo3::exceptions::PyBufferError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use xent::{Element, Evaluate, Loss, Reduction, TargetElement, Targeting, Targets};
+
+use crate::compute::SMALL;
+use crate::failure::exception;
+
+/// A value and its gradient.
+pub(crate) type Pair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
+
+/// A loss, reduced, and its gradient, of small tensors.
+pub(crate) struct Small<'a> {
+    pub(crate) loss: &'a dyn Loss,
+    pub(crate) reduction: Reduction,
+    pub(crate) ignore_index: i64,
+    pub(crate) axis: Option<isize>,
+    /// What the value is multiplied by.
+    pub(crate) scale: f64,
+}
+
+impl Small<'_> {
+    /// None where the tensors have to be read as arrays: if they are large, of other types than
+    /// `float32`, `float64` and, for labels, `int64`, or not in row-major order, or if their shapes
+    /// do not fit, or by a PyTorch without this interface.
+    pub(crate) fn value_and_grad<'py>(
+        &self,
+        input: &Bound<'py, PyAny>,
+        target: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Pair<'py>>> {
+        let py = input.py();
+        let Some(api) = ExchangeApi::from_object(input.as_borrowed())? else { return Ok(None) };
+        read(&api, input, |input| {
+            read(&api, target, |target| {
+                Ok(match self.answer(py, &api, input, target, |value| value as f32)? {
+                    None => self.answer(py, &api, input, target, |value: f64| value)?,
+                    answer => answer,
+                })
+            })
+        })
+    }
+
+    /// None if the input is not of type `T`, or as above.
+    fn answer<'py, T: DlpackElement + Element + TargetElement<T>>(
+        &self,
+        py: Python<'py>,
+        api: &ExchangeApi,
+        input: &TensorRef<'_>,
+        target: &TensorRef<'_>,
+        narrow: impl Fn(f64) -> T,
+    ) -> PyResult<Option<Pair<'py>>> {
+        if !(1..=SMALL).contains(&input.num_elements()) || self.reduction == Reduction::None {
+            return Ok(None);
+        }
+        let shape: Vec<usize> = input.shape().iter().map(|&length| length as usize).collect();
+        // SAFETY: PyTorch keeps as many numbers in memory, and nobody changes them while this
+        // thread has the interpreter.
+        let (predictions, values, labels) =
+            unsafe { (input.cpu_slice::<T>(), target.cpu_slice::<T>(), target.cpu_slice::<i64>()) };
+        let Ok(predictions) = predictions else { return Ok(None) };
+        let targets: Targets<'_, T> = match (values, labels) {
+            (Ok(values), _) if target.shape() == input.shape() => values.into(),
+            (_, Ok(labels)) if self.are_rows(target.shape(), input.shape()) => labels.into(),
+            _ => return Ok(None),
+        };
+        let Ok(predictions) = ArrayViewD::from_shape(shape, predictions) else { return Ok(None) };
+        let mut call = self.loss.on(&predictions, targets);
+        if let Some(axis) = self.axis {
+            call = call.axis(axis);
+        }
+        let call = call.ignore_index(self.ignore_index).reduction(self.reduction);
+        let (value, grad) = call.value_and_gradient().map_err(|error| exception(py, &error))?;
+        let value = arr0(narrow(value * self.scale));
+        Ok(Some((tensor(py, api, value)?, tensor(py, api, grad)?)))
+    }
+
+    /// Whether labels of one shape are for the rows of another, which has the axis of the classes.
+    fn are_rows(&self, labels: &[i64], shape: &[i64]) -> bool {
+        if self.loss.accepts() == Targeting::Values || labels.len() + 1 != shape.len() {
+            return false;
+        }
+        let axis = self.axis.unwrap_or(-1).rem_euclid(shape.len() as isize) as usize;
+        labels[..axis] == shape[..axis] && labels[axis..] == shape[axis + 1..]
+    }
+}
+
+/// What `with` finds in the memory of a tensor; None if it is not as its description says.
+fn read<R>(
+    api: &ExchangeApi,
+    tensor: &Bound<'_, PyAny>,
+    with: impl FnOnce(&TensorRef<'_>) -> PyResult<Option<R>>,
+) -> PyResult<Option<R>> {
+    api.with_tensor_view_no_sync(tensor.as_borrowed(), |view, _| {
+        // SAFETY: the tensor is alive, and so are the lengths of its axes.
+        let Ok(view) = (unsafe { TensorRef::from_raw(view) }) else { return Ok(None) };
+        // The memory of some views of complex tensors holds their negatives.
+        let is_negated = view.dtype().code == DLDataTypeCode::FLOAT
+            && tensor.call_method0(intern!(tensor.py(), "is_neg"))?.is_truthy()?;
+        if is_negated { Ok(None) } else { with(&view) }
+    })?
+}
+
+/// The number that a tensor holds.
+#[pyfunction]
+pub(crate) fn number(tensor: &Bound<'_, PyAny>) -> PyResult<f64> {
+    let single = match ExchangeApi::from_object(tensor.as_borrowed())? {
+        // SAFETY: as for the input of a loss.
+        Some(api) => read(&api, tensor, |tensor| {
+            Ok(match unsafe { tensor.cpu_slice::<f32>() } {
+                Ok(&[number]) => Some(f64::from(number)),
+                _ => None,
+            })
+        })?,
+        None => None,
+    };
+    match single {
+        Some(number) => Ok(number),
+        None => tensor.call_method0(intern!(tensor.py(), "item"))?.extract(),
+    }
+}
+
+/// A tensor in the memory of an array.
+fn tensor<'py, T: DlpackElement + Send, D: Dimension>(
+    py: Python<'py>,
+    api: &ExchangeApi,
+    array: Array<T, D>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let array: Initialized<DLManagedTensorVersioned> = Box::new(array)
+        .try_into()
+        .map_err(|error| PyBufferError::new_err(format!("a tensor of a result: {error}")))?;
+    // SAFETY: nothing was changed since the array, so that memory, type and shape belong together.
+    api.managed_tensor_to_py_object_no_sync(unsafe { array.finish() }, py)
+}
