@@ -189,6 +189,26 @@ impl Rounding<'_> {
         }
     }
 
+    /// Lets `round` fill `out`, if that is written past the cache by way of `rounded`.
+    #[inline(always)]
+    fn tile_by_tile<T: Element>(
+        self,
+        out: &mut [T],
+        rounded: &mut [T],
+        round: impl Fn(Range<usize>, &mut [T]),
+    ) {
+        for tile in tiles_from_a_line(out) {
+            match self.streams {
+                Some(streams) => {
+                    let rounded = &mut rounded[..tile.len()];
+                    round(tile.clone(), rounded);
+                    streams.copy(&mut out[tile], rounded);
+                }
+                None => round(tile.clone(), &mut out[tile]),
+            }
+        }
+    }
+
     /// Rounds each row times its weight, or all times the only weight, into `place` through
     /// `rounded`, and through `turned` if the place has rows where there are planes, or planes
     /// where there are rows.
@@ -204,18 +224,13 @@ impl Rounding<'_> {
         let classes = self.classes;
         match (place, weights) {
             (Place::Rows(out), &[weight]) if !self.planes => {
-                for tile in tiles_from_a_line(out) {
-                    T::weigh_all(&wide[tile.clone()], weight, rounded);
-                    let count = tile.len();
-                    self.write(&mut out[tile], &rounded[..count]);
-                }
+                self.tile_by_tile(out, rounded, |tile, to| T::weigh_all(&wide[tile], weight, to));
             }
             (Place::Rows(out), _) if classes == 1 => {
-                for tile in tiles_from_a_line(out) {
-                    round_each(&wide[tile.clone()], &weights[tile.clone()], rounded);
-                    let count = tile.len();
-                    self.write(&mut out[tile], &rounded[..count]);
-                }
+                let round = |tile: Range<usize>, to: &mut [T]| {
+                    round_each(&wide[tile.clone()], &weights[tile], to);
+                };
+                self.tile_by_tile(out, rounded, round);
             }
             (place, _) => {
                 let (rows, count) = (weights.len(), weights.len() * classes);
