@@ -7,7 +7,6 @@ mod catalogue;
 mod compute;
 mod failure;
 mod loss;
-#[allow(unsafe_code)]
 mod tensor;
 mod workers;
 

@@ -1,6 +1,8 @@
 //! Small tensors of PyTorch: read where they lie, and made of what was computed, by the C interface
 //! of DLPack. By way of arrays, all around the loss would take several times as long as the loss.
 
+#![allow(unsafe_code)]
+
 use dlpark::allocation::dynamic::Initialized;
 use dlpark::ffi::{DLDataTypeCode, DLManagedTensorVersioned};
 use dlpark::python::consumer::exchange::ExchangeApi;
@@ -29,8 +31,8 @@ pub(crate) struct Small<'a> {
 
 impl Small<'_> {
     /// None where the tensors have to be read as arrays: if they are large, of other types than
-    /// `float32`, `float64` and, for labels, `int64`, or not in row-major order, or if their shapes
-    /// do not fit, or by a PyTorch without this interface.
+    /// `float32`, `float64` and, for labels, `int64`, not in row-major order, or of shapes that do
+    /// not fit, and with a PyTorch that has no such interface.
     pub(crate) fn value_and_grad<'py>(
         &self,
         input: &Bound<'py, PyAny>,
@@ -60,12 +62,12 @@ impl Small<'_> {
         if !(1..=SMALL).contains(&input.num_elements()) || self.reduction == Reduction::None {
             return Ok(None);
         }
-        let shape: Vec<usize> = input.shape().iter().map(|&length| length as usize).collect();
-        // SAFETY: PyTorch keeps as many numbers in memory, and nobody changes them while this
-        // thread has the interpreter.
+        // SAFETY: PyTorch keeps as many numbers in memory; that nobody changes them meanwhile is up to
+        // the caller, as in every operation of PyTorch.
         let (predictions, values, labels) =
             unsafe { (input.cpu_slice::<T>(), target.cpu_slice::<T>(), target.cpu_slice::<i64>()) };
         let Ok(predictions) = predictions else { return Ok(None) };
+        let shape: Vec<usize> = input.shape().iter().map(|&length| length as usize).collect();
         let targets: Targets<'_, T> = match (values, labels) {
             (Ok(values), _) if target.shape() == input.shape() => values.into(),
             (_, Ok(labels)) if self.are_rows(target.shape(), input.shape()) => labels.into(),
@@ -92,37 +94,36 @@ impl Small<'_> {
     }
 }
 
-/// What `with` finds in the memory of a tensor; None if it is not as its description says.
+/// What `with` finds in the memory of a tensor; None if that is not to be seen, or not what the
+/// tensor stands for.
 fn read<R>(
     api: &ExchangeApi,
     tensor: &Bound<'_, PyAny>,
     with: impl FnOnce(&TensorRef<'_>) -> PyResult<Option<R>>,
 ) -> PyResult<Option<R>> {
-    api.with_tensor_view_no_sync(tensor.as_borrowed(), |view, _| {
+    let result = api.with_tensor_view_no_sync(tensor.as_borrowed(), |view, _| {
         // SAFETY: the tensor is alive, and so are the lengths of its axes.
         let Ok(view) = (unsafe { TensorRef::from_raw(view) }) else { return Ok(None) };
         // The memory of some views of complex tensors holds their negatives.
         let is_negated = view.dtype().code == DLDataTypeCode::FLOAT
             && tensor.call_method0(intern!(tensor.py(), "is_neg"))?.is_truthy()?;
         if is_negated { Ok(None) } else { with(&view) }
-    })?
+    });
+    result.unwrap_or(Ok(None))
 }
 
 /// The number that a tensor holds.
 #[pyfunction]
 pub(crate) fn number(tensor: &Bound<'_, PyAny>) -> PyResult<f64> {
-    let single = match ExchangeApi::from_object(tensor.as_borrowed())? {
+    let single = |view: &TensorRef<'_>| {
         // SAFETY: as for the input of a loss.
-        Some(api) => read(&api, tensor, |tensor| {
-            Ok(match unsafe { tensor.cpu_slice::<f32>() } {
-                Ok(&[number]) => Some(f64::from(number)),
-                _ => None,
-            })
-        })?,
-        None => None,
+        let numbers = unsafe { view.cpu_slice::<f32>() };
+        Ok(numbers.ok().and_then(<[f32]>::first).copied())
     };
-    match single {
-        Some(number) => Ok(number),
+    let api = ExchangeApi::from_object(tensor.as_borrowed())?;
+    let number = api.map(|api| read(&api, tensor, single)).transpose()?.flatten();
+    match number {
+        Some(number) => Ok(f64::from(number)),
         None => tensor.call_method0(intern!(tensor.py(), "item"))?.extract(),
     }
 }

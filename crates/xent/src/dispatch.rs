@@ -1,4 +1,4 @@
-//! The one place that knows the processor, and the one home of `unsafe`.
+//! The one place that knows the processor, and the one home of `unsafe` in the core.
 //!
 //! Kernels are plain Rust. Compiled for a wider instruction set they run faster and give the same
 //! bits, because they fuse multiply and add only where they say `mul_add`. What Rust cannot say is
