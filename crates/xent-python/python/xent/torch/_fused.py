@@ -137,8 +137,10 @@ def _keep(ctx, input):
 
 
 def _kept(ctx):
+    # An error if the graph was given back, also where nothing was saved.
+    saved = ctx.saved_tensors
     if ctx.small is None:
-        return ctx.saved_tensors[0]
+        return saved[0]
     input, version = ctx.small
     if input._version != version:
         raise RuntimeError(

@@ -7,8 +7,7 @@ that require a gradient, forward-mode differentiation and the transforms of ``to
 what a function below says.
 
 What differs from PyTorch: a mean over nothing is an ``xent.EmptyError``, not NaN; probabilities
-are not clamped, so a sure mistake costs infinity and 0 log 0 is 0; ignored rows may hold NaN; a
-second pass back through a small loss needs no ``retain_graph`` if the rest of the graph does not. With
+are not clamped, so a sure mistake costs infinity and 0 log 0 is 0; ignored rows may hold NaN. With
 ``compat="torch"`` all of this is as in PyTorch: its own operation gives every result that is not
 finite, and computes where it clamps.
 """
