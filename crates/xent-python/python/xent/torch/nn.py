@@ -24,11 +24,10 @@ class _Compatible:
         self.compat = compat
 
     def __init_subclass__(cls):
-        own = inspect.signature(super(_Compatible, cls).__init__)
+        own = inspect.signature(getattr(torch.nn, cls.__name__))
         named = (p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD)
-        _, *parameters = named
         compat = inspect.Parameter("compat", inspect.Parameter.KEYWORD_ONLY, default=None)
-        cls.__signature__ = own.replace(parameters=[*parameters, compat])
+        cls.__signature__ = own.replace(parameters=[*named, compat])
         cls.__doc__ = f"As ``torch.nn.{cls.__name__}``, computed by ``xent.torch.functional``."
 
 
