@@ -8,7 +8,7 @@ from torch.compiler import is_compiling
 from .. import errors
 from .._xent import number
 from . import _operators
-from ._memory import LARGE, array, arrays, result, value_and_grad
+from ._memory import LARGE, array, arrays, dtype_of_loss, result, value_and_grad
 
 DTYPES = frozenset((torch.float32, torch.float64, torch.float16, torch.bfloat16))
 _STRIDED = torch.strided
@@ -72,7 +72,7 @@ def evaluate(
             value = _apply(input, (loss, prepared, arguments, own, reduction, axis))
         else:
             value = prepared.value(array(input), *arrays(target, class_weight, sample_weight))
-            value = result(value, _dtype(input), scale)
+            value = result(value, dtype_of_loss(input), scale)
     except errors.Error as error:
         if compat and isinstance(error, errors.EmptyError):
             return own(input)
@@ -84,20 +84,20 @@ def evaluate(
 _uncompiled = torch.compiler.disable(evaluate)
 
 
-def _dtype(input):
-    """That of the loss: a float32 where PyTorch would compute in float32."""
-    half = input.dtype.itemsize == 2
-    return torch.float32 if half and torch.is_autocast_enabled("cpu") else input.dtype
-
-
 class Fused(torch.autograd.Function):
     """The forward pass computes the gradient too, and the backward pass hands it on."""
 
     @staticmethod
     def forward(ctx, input, call):
         _, prepared, arguments, _, _, _ = ctx.call = call
-        _keep(ctx, input)
-        value, ctx.grad = value_and_grad(prepared, input, *arguments, _dtype(input))
+        # For a second pass back, or a derivative of the gradient: both are rare, and to save a small
+        # tensor the way of PyTorch takes longer than to compute the loss.
+        if input.nbytes < LARGE:
+            ctx.small = input, input._version
+        else:
+            ctx.small = None
+            ctx.save_for_backward(input)
+        value, ctx.grad = value_and_grad(prepared, input, *arguments)
         return value
 
     @staticmethod
@@ -124,16 +124,6 @@ class Fused(torch.autograd.Function):
 # without a look at each pass back for which of its methods is the one above.
 _apply = super(torch.autograd.Function, Fused).apply
 Fused._backward_cls.apply = Fused.backward
-
-
-def _keep(ctx, input):
-    """For a second pass back, or a derivative of the gradient: both are rare, and to save a small
-    tensor the way of PyTorch takes longer than to compute the loss."""
-    if input.nbytes < LARGE:
-        ctx.small = input, input._version
-    else:
-        ctx.small = None
-        ctx.save_for_backward(input)
 
 
 def _kept(ctx):

@@ -41,8 +41,14 @@ def result(value, dtype, scale=1.0):
     return tensor(value, dtype)
 
 
+def dtype_of_loss(input):
+    """A float32 where PyTorch would compute in float32."""
+    half = input.dtype.itemsize == 2
+    return torch.float32 if half and torch.is_autocast_enabled("cpu") else input.dtype
+
+
 def value_and_grad(prepared, input, target, class_weight, sample_weight, scale=1.0, dtype=None):
-    """The value times ``scale``, of type ``dtype`` or that of ``input``, and the gradient."""
+    """The value times ``scale``, of type ``dtype`` or as PyTorch has it, and the gradient."""
     if class_weight is None and sample_weight is None:
         small = prepared.value_and_grad_of_tensors(input, target, scale)
         if small is not None:
@@ -51,4 +57,4 @@ def value_and_grad(prepared, input, target, class_weight, sample_weight, scale=1
     out = None if input.nbytes < LARGE else empty_like(predictions)
     arguments = arrays(target, class_weight, sample_weight)
     value, grad = prepared.value_and_grad(predictions, *arguments, out)
-    return result(value, dtype or input.dtype, scale), tensor(grad, input.dtype)
+    return result(value, dtype or dtype_of_loss(input), scale), tensor(grad, input.dtype)

@@ -89,8 +89,9 @@ def value_and_grad(
     axis: int | None,
 ) -> tuple[Tensor, Tensor]:
     compute = prepared(loss, reduction, ignore_index, axis, torch.get_num_threads())
+    arguments = target, class_weight, sample_weight
     try:
-        return _memory.value_and_grad(compute, input, target, class_weight, sample_weight)
+        return _memory.value_and_grad(compute, input, *arguments, dtype=input.dtype)
     except errors.Error as error:
         raise renamed(error, ignore_index) from None
 
