@@ -4,7 +4,7 @@
 #![allow(unsafe_code)]
 
 use dlpark::allocation::dynamic::Initialized;
-use dlpark::ffi::{DLDataTypeCode, DLManagedTensorVersioned};
+use dlpark::ffi::DLManagedTensorVersioned;
 use dlpark::python::consumer::exchange::ExchangeApi;
 use dlpark::{DlpackElement, TensorRef};
 use numpy::ndarray::{Array, ArrayViewD, Dimension, arr0};
@@ -31,8 +31,9 @@ pub(crate) struct Small<'a> {
 
 impl Small<'_> {
     /// None where the tensors have to be read as arrays: if they are large, of other types than
-    /// `float32`, `float64` and, for labels, `int64`, not in row-major order, or of shapes that do
-    /// not fit, and with a PyTorch that has no such interface.
+    /// `float32`, `float64` and, for labels, `int64`, not in row-major order, with the classes not
+    /// along the last axis, which would take threads, or of shapes that do not fit, and with a
+    /// PyTorch that has no such interface.
     pub(crate) fn value_and_grad<'py>(
         &self,
         input: &Bound<'py, PyAny>,
@@ -67,6 +68,10 @@ impl Small<'_> {
         let (predictions, values, labels) =
             unsafe { (input.cpu_slice::<T>(), target.cpu_slice::<T>(), target.cpu_slice::<i64>()) };
         let Ok(predictions) = predictions else { return Ok(None) };
+        let last = input.ndim() as isize - 1;
+        if self.axis.is_some_and(|axis| axis != -1 && axis != last) {
+            return Ok(None);
+        }
         let shape: Vec<usize> = input.shape().iter().map(|&length| length as usize).collect();
         let targets: Targets<'_, T> = match (values, labels) {
             (Ok(values), _) if target.shape() == input.shape() => values.into(),
@@ -84,13 +89,11 @@ impl Small<'_> {
         Ok(Some((tensor(py, api, value)?, tensor(py, api, grad)?)))
     }
 
-    /// Whether labels of one shape are for the rows of another, which has the axis of the classes.
+    /// Whether labels of one shape are for the rows of another, which has the axis of the classes
+    /// besides.
     fn are_rows(&self, labels: &[i64], shape: &[i64]) -> bool {
-        if self.loss.accepts() == Targeting::Values || labels.len() + 1 != shape.len() {
-            return false;
-        }
-        let axis = self.axis.unwrap_or(-1).rem_euclid(shape.len() as isize) as usize;
-        labels[..axis] == shape[..axis] && labels[axis..] == shape[axis + 1..]
+        self.loss.accepts() != Targeting::Values
+            && shape.split_last().is_some_and(|(_, rows)| rows == labels)
     }
 }
 
@@ -105,8 +108,7 @@ fn read<R>(
         // SAFETY: the tensor is alive, and so are the lengths of its axes.
         let Ok(view) = (unsafe { TensorRef::from_raw(view) }) else { return Ok(None) };
         // The memory of some views of complex tensors holds their negatives.
-        let is_negated = view.dtype().code == DLDataTypeCode::FLOAT
-            && tensor.call_method0(intern!(tensor.py(), "is_neg"))?.is_truthy()?;
+        let is_negated = tensor.call_method0(intern!(tensor.py(), "is_neg"))?.is_truthy()?;
         if is_negated { Ok(None) } else { with(&view) }
     });
     result.unwrap_or(Ok(None))

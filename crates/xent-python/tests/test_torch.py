@@ -1,6 +1,7 @@
 """Losses for PyTorch, against PyTorch's own in float64."""
 
 import inspect
+import multiprocessing
 import pickle
 
 import numpy as np
@@ -212,14 +213,48 @@ def test_a_second_pass_through_the_graph(rows):
         torch.autograd.grad(loss, logits)
 
 
-def test_an_input_that_changed_has_no_second_gradient():
-    logits = LOGITS.clone().requires_grad_()
-    loss = functional.cross_entropy(logits, LABELS)
-    torch.autograd.grad(loss, logits, retain_graph=True)
+@pytest.mark.parametrize("rows", [1, 60_000])
+@pytest.mark.parametrize("changed", [0, 1])
+def test_what_changed_has_no_second_gradient(changed, rows):
+    arguments = LOGITS.repeat(rows, 1).requires_grad_(), torch.zeros(2 * rows, 3)
+    loss = functional.mse_loss(*arguments)
+    torch.autograd.grad(loss, arguments[0], retain_graph=True)
     with torch.no_grad():
-        logits.zero_()
-    with pytest.raises(RuntimeError, match="modified by an in-place operation"):
-        torch.autograd.grad(loss, logits)
+        arguments[changed].zero_()
+    with pytest.raises(RuntimeError, match="modified by an in-?place operation"):
+        torch.autograd.grad(loss, arguments[0])
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_fork_after_a_small_call():
+    def call():
+        logits = torch.randn(2, 2, 2, requires_grad=True)
+        functional.cross_entropy(logits, torch.zeros(2, 2, dtype=torch.long)).backward()
+
+    call()
+    child = multiprocessing.get_context("fork").Process(target=call)
+    child.start()
+    child.join(30)
+    assert child.exitcode == 0
+
+
+def test_modules_have_subclasses():
+    class Mine(xnn.CrossEntropyLoss):
+        """My own."""
+
+    assert Mine.__doc__ == "My own."
+    run(Mine(), LOGITS, LABELS)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_autocast_has_losses_of_float32(dtype, reduction):
+    with torch.autocast("cpu", torch.bfloat16):
+        ours, theirs = (
+            run(lambda x, y: cross_entropy(x, y, reduction=reduction), LOGITS.to(dtype), LABELS)
+            for cross_entropy in (functional.cross_entropy, torch.nn.functional.cross_entropy)
+        )
+    assert [each.dtype for each in ours] == [each.dtype for each in theirs]
 
 
 def test_small_tensors_wherever_they_lie():
@@ -227,7 +262,7 @@ def test_small_tensors_wherever_they_lie():
     negated = torch.complex(LOGITS, -LOGITS).conj().imag
     assert negated.is_neg()
     for logits in [LOGITS, negated, torch._neg_view(-LOGITS), LOGITS.T.contiguous().T]:
-        for labels in [LABELS, LABELS.int(), LABELS.repeat_interleave(2)[::2]]:
+        for labels in [LABELS, torch._neg_view(-LABELS), LABELS.int(), LABELS.repeat_interleave(2)[::2]]:
             actual = run(functional.cross_entropy, logits, labels)
             torch.testing.assert_close(actual, expected)
 

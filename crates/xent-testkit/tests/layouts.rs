@@ -139,3 +139,11 @@ fn an_axis_has_to_be_there() {
     let error = loss("mse").unwrap().on(&[0.0f32; 3], targets).axis(0).value().unwrap_err();
     assert!(error.to_string().contains("pointwise"));
 }
+
+#[test]
+fn one_class_has_a_distribution_too() {
+    let (zeros, ones) = ([0f32; 4], [1f32; 4]);
+    let (value, gradient) =
+        xent::CrossEntropy::default().on((&zeros, 1), &ones).value_and_gradient().unwrap();
+    assert_eq!((value, gradient), (0.0, vec![0.0; 4]));
+}

@@ -189,7 +189,7 @@ impl Rounding<'_> {
         }
     }
 
-    /// Lets `round` fill `out`, if that is written past the cache by way of `rounded`.
+    /// Lets `round` fill `out`; by way of `rounded` if that is written past the cache.
     #[inline(always)]
     fn tile_by_tile<T: Element>(
         self,
@@ -223,7 +223,7 @@ impl Rounding<'_> {
     ) {
         let classes = self.classes;
         match (place, weights) {
-            (Place::Rows(out), &[weight]) if !self.planes => {
+            (Place::Rows(out), &[weight]) if !self.planes || classes == 1 => {
                 self.tile_by_tile(out, rounded, |tile, to| T::weigh_all(&wide[tile], weight, to));
             }
             (Place::Rows(out), _) if classes == 1 => {

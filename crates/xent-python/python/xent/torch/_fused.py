@@ -8,10 +8,12 @@ from torch.compiler import is_compiling
 from .. import errors
 from .._xent import number
 from . import _operators
-from ._memory import LARGE, array, arrays, dtype_of_loss, result, value_and_grad
+from ._memory import array, arrays, result, value_and_grad
 
 DTYPES = frozenset((torch.float32, torch.float64, torch.float16, torch.bfloat16))
 _STRIDED = torch.strided
+# Up to how many bytes of input may stay in memory as long as the loss does.
+_KEPT = 1 << 14
 _PLAIN = (Tensor, torch.nn.Parameter)
 _are_transforms_active = torch._C._are_functorch_transforms_active
 _is_tracing = torch._C._is_tracing
@@ -30,7 +32,8 @@ def fits(input, *others):
 
 
 def _is_plain(tensor):
-    return type(tensor) in _PLAIN and tensor.is_cpu and tensor.layout is _STRIDED
+    plain = type(tensor) in _PLAIN or is_compiling()
+    return plain and tensor.is_cpu and tensor.layout is _STRIDED
 
 
 def evaluate(
@@ -72,7 +75,7 @@ def evaluate(
             value = _apply(input, (loss, prepared, arguments, own, reduction, axis))
         else:
             value = prepared.value(array(input), *arrays(target, class_weight, sample_weight))
-            value = result(value, dtype_of_loss(input), scale)
+            value = result(value, input, scale)
     except errors.Error as error:
         if compat and isinstance(error, errors.EmptyError):
             return own(input)
@@ -92,10 +95,9 @@ class Fused(torch.autograd.Function):
         _, prepared, arguments, _, _, _ = ctx.call = call
         # For a second pass back, or a derivative of the gradient: both are rare, and to save a small
         # tensor the way of PyTorch takes longer than to compute the loss.
-        if input.nbytes < LARGE:
-            ctx.small = input, input._version
-        else:
-            ctx.small = None
+        ctx.versions = input._version, arguments[0]._version
+        ctx.kept = input if input.nbytes <= _KEPT else None
+        if ctx.kept is None:
             ctx.save_for_backward(input)
         value, ctx.grad = value_and_grad(prepared, input, *arguments)
         return value
@@ -115,7 +117,7 @@ class Fused(torch.autograd.Function):
         if reduction == "none":
             if upstream.ndim < grad.ndim:
                 upstream = upstream.unsqueeze(-1 if axis is None else axis)
-        elif scale * number(upstream) == 1.0:
+        elif scale * (upstream.item() if is_compiling() else number(upstream)) == 1.0:
             return grad, None
         return grad.mul_(upstream if scale == 1.0 else upstream * scale), None
 
@@ -129,13 +131,11 @@ Fused._backward_cls.apply = Fused.backward
 def _kept(ctx):
     # An error if the graph was given back, also where nothing was saved.
     saved = ctx.saved_tensors
-    if ctx.small is None:
-        return saved[0]
-    input, version = ctx.small
-    if input._version != version:
+    input, target = ctx.kept if ctx.kept is not None else saved[0], ctx.call[2][0]
+    if (input._version, target._version) != ctx.versions:
         raise RuntimeError(
-            f"the input of {ctx.call[0]} was modified by an in-place operation, so its gradient "
-            "cannot be computed again"
+            f"the input or the target of {ctx.call[0]} was modified by an in-place operation, so its "
+            "gradient cannot be computed again"
         )
     return input
 

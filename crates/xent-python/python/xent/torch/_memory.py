@@ -6,7 +6,7 @@ import torch
 from .._memory import empty_like
 
 # From this size on, to take fresh memory from the system costs more than to compute a gradient.
-LARGE = 1 << 20
+_LARGE = 1 << 20
 
 
 def array(tensor):
@@ -34,27 +34,25 @@ def tensor(array, dtype):
     return torch.from_numpy(array)
 
 
-def result(value, dtype, scale=1.0):
-    """A number times ``scale``, or an array as it is, as a tensor."""
+def result(value, input, scale=1.0, dtype=None):
+    """A number times ``scale``, or an array as it is, as a tensor of type ``dtype``: that of
+    ``input``, or float32 where PyTorch would compute in it."""
+    if dtype is None:
+        half = input.dtype.itemsize == 2
+        dtype = torch.float32 if half and torch.is_autocast_enabled("cpu") else input.dtype
     if type(value) is float:
         return torch.scalar_tensor(value * scale, dtype=dtype)
-    return tensor(value, dtype)
-
-
-def dtype_of_loss(input):
-    """A float32 where PyTorch would compute in float32."""
-    half = input.dtype.itemsize == 2
-    return torch.float32 if half and torch.is_autocast_enabled("cpu") else input.dtype
+    return tensor(value, input.dtype).to(dtype)
 
 
 def value_and_grad(prepared, input, target, class_weight, sample_weight, scale=1.0, dtype=None):
-    """The value times ``scale``, of type ``dtype`` or as PyTorch has it, and the gradient."""
+    """The value, as ``result`` has it, and the gradient."""
     if class_weight is None and sample_weight is None:
         small = prepared.value_and_grad_of_tensors(input, target, scale)
         if small is not None:
             return small
     predictions = array(input)
-    out = None if input.nbytes < LARGE else empty_like(predictions)
+    out = None if input.nbytes < _LARGE else empty_like(predictions)
     arguments = arrays(target, class_weight, sample_weight)
     value, grad = prepared.value_and_grad(predictions, *arguments, out)
-    return result(value, dtype or dtype_of_loss(input), scale), tensor(grad, input.dtype)
+    return result(value, input, scale, dtype), tensor(grad, input.dtype)

@@ -69,7 +69,7 @@ def value_op(
         value = compute(array(input), *arrays(target, class_weight, sample_weight))
     except errors.Error as error:
         raise renamed(error, ignore_index) from None
-    return result(value, input.dtype)
+    return result(value, input, dtype=input.dtype)
 
 
 @value_op.register_fake

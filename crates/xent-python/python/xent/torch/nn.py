@@ -23,14 +23,18 @@ class _Compatible:
             raise ValueError(f"compat is {compat!r}; leave it out or write 'torch'")
         self.compat = compat
 
-    def __init_subclass__(cls):
-        own = inspect.signature(getattr(torch.nn, cls.__name__))
-        named = (p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD)
-        compat = inspect.Parameter("compat", inspect.Parameter.KEYWORD_ONLY, default=None)
-        cls.__signature__ = own.replace(parameters=[*named, compat])
-        cls.__doc__ = f"As ``torch.nn.{cls.__name__}``, computed by ``xent.torch.functional``."
+
+def _described(module):
+    """With the signature and the page of a module that adds `compat` to PyTorch's own."""
+    own = inspect.signature(getattr(torch.nn, module.__name__))
+    named = (p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD)
+    compat = inspect.Parameter("compat", inspect.Parameter.KEYWORD_ONLY, default=None)
+    module.__signature__ = own.replace(parameters=[*named, compat])
+    module.__doc__ = f"As ``torch.nn.{module.__name__}``, computed by ``xent.torch.functional``."
+    return module
 
 
+@_described
 class BCELoss(_Compatible, torch.nn.BCELoss):
     def forward(self, input, target):
         return functional.binary_cross_entropy(
@@ -38,6 +42,7 @@ class BCELoss(_Compatible, torch.nn.BCELoss):
         )
 
 
+@_described
 class BCEWithLogitsLoss(_Compatible, torch.nn.BCEWithLogitsLoss):
     def forward(self, input, target):
         return functional.binary_cross_entropy_with_logits(
@@ -50,6 +55,7 @@ class BCEWithLogitsLoss(_Compatible, torch.nn.BCEWithLogitsLoss):
         )
 
 
+@_described
 class CrossEntropyLoss(_Compatible, torch.nn.CrossEntropyLoss):
     def forward(self, input, target):
         return functional.cross_entropy(
@@ -63,11 +69,13 @@ class CrossEntropyLoss(_Compatible, torch.nn.CrossEntropyLoss):
         )
 
 
+@_described
 class HuberLoss(_Compatible, torch.nn.HuberLoss):
     def forward(self, input, target):
         return functional.huber_loss(input, target, self.reduction, self.delta, compat=self.compat)
 
 
+@_described
 class KLDivLoss(_Compatible, torch.nn.KLDivLoss):
     def forward(self, input, target):
         return functional.kl_div(
@@ -79,16 +87,19 @@ class KLDivLoss(_Compatible, torch.nn.KLDivLoss):
         )
 
 
+@_described
 class L1Loss(_Compatible, torch.nn.L1Loss):
     def forward(self, input, target):
         return functional.l1_loss(input, target, reduction=self.reduction, compat=self.compat)
 
 
+@_described
 class MSELoss(_Compatible, torch.nn.MSELoss):
     def forward(self, input, target):
         return functional.mse_loss(input, target, reduction=self.reduction, compat=self.compat)
 
 
+@_described
 class MultiMarginLoss(_Compatible, torch.nn.MultiMarginLoss):
     def forward(self, input, target):
         return functional.multi_margin_loss(
@@ -102,6 +113,7 @@ class MultiMarginLoss(_Compatible, torch.nn.MultiMarginLoss):
         )
 
 
+@_described
 class NLLLoss(_Compatible, torch.nn.NLLLoss):
     def forward(self, input, target):
         return functional.nll_loss(
@@ -114,11 +126,16 @@ class NLLLoss(_Compatible, torch.nn.NLLLoss):
         )
 
 
+@_described
 class SmoothL1Loss(_Compatible, torch.nn.SmoothL1Loss):
     def forward(self, input, target):
         return functional.smooth_l1_loss(
             input, target, reduction=self.reduction, beta=self.beta, compat=self.compat
         )
+
+
+def _kind(tensor):
+    return f"a {type(tensor).__name__} of {tensor.dtype} on {tensor.device}"
 
 
 class Loss(torch.nn.Module):
@@ -136,8 +153,9 @@ class Loss(torch.nn.Module):
     def forward(self, input, target, sample_weight=None):
         if not fits(input, target, self.class_weight, sample_weight):
             raise TypeError(
-                f"{self.loss} takes dense tensors of float32, float64, float16 or bfloat16 on the "
-                f"CPU, and targets without gradients, not {input.dtype} on {input.device}"
+                f"{self.loss} takes plain, dense tensors of float32, float64, float16 or bfloat16 on "
+                f"the CPU, and such targets without gradients; input is {_kind(input)}, target "
+                f"{_kind(target)}"
             )
         classes = input.ndim > 1 and self.loss.family == "classwise"
         return evaluate(
