@@ -261,8 +261,9 @@ def test_small_tensors_wherever_they_lie():
     expected = run(torch.nn.functional.cross_entropy, LOGITS, LABELS)
     negated = torch.complex(LOGITS, -LOGITS).conj().imag
     assert negated.is_neg()
+    all_labels = [LABELS, torch._neg_view(-LABELS), LABELS.int(), LABELS.repeat_interleave(2)[::2]]
     for logits in [LOGITS, negated, torch._neg_view(-LOGITS), LOGITS.T.contiguous().T]:
-        for labels in [LABELS, torch._neg_view(-LABELS), LABELS.int(), LABELS.repeat_interleave(2)[::2]]:
+        for labels in all_labels:
             actual = run(functional.cross_entropy, logits, labels)
             torch.testing.assert_close(actual, expected)
 

@@ -57,10 +57,9 @@ def evaluate(
     differentiable = input.requires_grad and is_grad_enabled()
     if is_compiling():
         if not isinstance(loss, str):
-            return _uncompiled(
-                loss, own, input, target, reduction, class_weight, sample_weight, ignore_index,
-                axis, scale, compat,
-            )
+            weights = class_weight, sample_weight
+            rest = ignore_index, axis, scale, compat
+            return _uncompiled(loss, own, input, target, reduction, *weights, *rest)
         if compat:
             return own(input)
         compute = _operators.value_and_grad if differentiable else _operators.value_alone
@@ -122,9 +121,9 @@ class Fused(torch.autograd.Function):
         return grad.mul_(upstream if scale == 1.0 else upstream * scale), None
 
 
-# As `Fused.apply` where no transform of `torch.func` is active, which `fits` has seen to, and
-# without a look at each pass back for which of its methods is the one above.
+# As `Fused.apply` where no transform of `torch.func` is active, which `fits` has seen to.
 _apply = super(torch.autograd.Function, Fused).apply
+# As it is, but for a look in each pass back whether the method is called `backward` or `vjp`.
 Fused._backward_cls.apply = Fused.backward
 
 
